@@ -1,0 +1,3 @@
+//! A 0k-Sync device on the command line.
+
+fn main() {}

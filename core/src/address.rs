@@ -1,0 +1,5 @@
+//! Placeholder.
+
+/// Placeholder.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RelayAddress {}

@@ -1,0 +1,5 @@
+//! Secure state on a link.
+
+mod noise;
+#[cfg(feature = "model")]
+mod plain;

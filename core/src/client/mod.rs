@@ -1,0 +1,7 @@
+//! The client machine.
+
+pub mod command;
+pub mod io;
+pub mod status;
+pub mod store;
+pub mod verdict;

@@ -1,0 +1,76 @@
+//! What a client concludes about the history it was shown. Never silence: good blobs are delivered, the rest is named.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::Code,
+    ids::{Cursor, DeviceId, Incarnation, Kid, Lane},
+};
+
+/// A finding. Stored until settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Verdict {
+    /// What stands at this cursor was altered or forged.
+    Tampered {
+        /// Where.
+        cursor: Cursor,
+    },
+    /// Records are missing.
+    Gap {
+        /// Whose.
+        sender: DeviceId,
+        /// In which run of its counters.
+        inc: Incarnation,
+        /// On which lane.
+        lane: Lane,
+        /// First missing.
+        from: u64,
+        /// Last missing.
+        to: u64,
+        /// The relay may simply have expired them.
+        expired: bool,
+    },
+    /// Another device was shown another record at this place.
+    Fork {
+        /// Whose record.
+        sender: DeviceId,
+        /// In which run of its counters.
+        inc: Incarnation,
+        /// On which lane.
+        lane: Lane,
+        /// Which.
+        seq: u64,
+    },
+    /// A device signed two records for one place; both were seen.
+    Equivocation {
+        /// Which device.
+        device: DeviceId,
+        /// In which run of its counters.
+        inc: Incarnation,
+        /// On which lane.
+        lane: Lane,
+        /// Which place.
+        seq: u64,
+    },
+    /// The relay's log is not the one this device had read.
+    RelayReset,
+    /// Data under a key this device does not have.
+    MissingEpoch {
+        /// The key's name.
+        kid: Kid,
+    },
+}
+
+impl Verdict {
+    /// The code applications see.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Tampered { .. } => Code::Tampered,
+            Self::Gap { .. } => Code::Gap,
+            Self::Fork { .. } => Code::Fork,
+            Self::Equivocation { .. } => Code::Equivocation,
+            Self::RelayReset => Code::RelayReset,
+            Self::MissingEpoch { .. } => Code::MissingEpoch,
+        }
+    }
+}

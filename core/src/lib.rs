@@ -1,0 +1,28 @@
+//! The sans-IO core of 0k-Sync: two machines, [`client::Client`] and [`relay::Relay`], and everything they say and keep.
+//!
+//! # Layout
+//! - [`machine`], [`time`], [`rng`], [`ids`], [`limits`], [`error`]: what a driver and a machine share.
+//! - [`gate`], [`timers`]: durable-before-visible, and deadlines.
+//! - [`wire`]: frames, messages and their bytes. [`channel`]: the secure state on a link.
+//! - [`seal`]: end-to-end sealing, records, chains. [`pairing`]: codes, invites, the exchange. [`address`]: where a relay is.
+//! - [`client`], [`relay`]: the machines. [`driver`]: the loop around one.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod address;
+pub mod channel;
+pub mod client;
+pub mod driver;
+pub mod error;
+pub mod gate;
+pub mod ids;
+pub mod limits;
+pub mod machine;
+pub mod pairing;
+pub mod relay;
+pub mod rng;
+pub mod seal;
+pub mod time;
+pub mod timers;
+pub mod wire;

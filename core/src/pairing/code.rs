@@ -1,0 +1,5 @@
+//! Placeholder.
+
+/// Placeholder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairingCode([u8; 10]);

@@ -1,0 +1,5 @@
+//! How a device joins a group: codes, invites, the exchange.
+
+pub mod code;
+pub mod exchange;
+pub mod invite;

@@ -1,0 +1,4 @@
+//! The relay machine.
+
+pub mod io;
+pub mod store;

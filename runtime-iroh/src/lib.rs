@@ -1,0 +1,1 @@
+//! Dials and accepts 0k-Sync links over iroh.

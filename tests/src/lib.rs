@@ -1,0 +1,1 @@
+//! Simulator, recorder and conformance suites for 0k-Sync.
