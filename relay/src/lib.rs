@@ -1,1 +1,7 @@
-//! The 0k-Sync relay.
+//! The 0k-Sync relay server.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod private;
+pub mod store;
