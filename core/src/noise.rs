@@ -15,7 +15,6 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::rng::Draw;
 
 /// Device to relay: the relay's static key is known, the device's travels encrypted in message 1.
-#[allow(dead_code, reason = "the channel module uses it")]
 pub(crate) const IK: &str = "Noise_IK_25519_ChaChaPoly_SHA256";
 /// Device to device while pairing: nothing but a shared secret.
 pub(crate) const NNPSK0: &str = "Noise_NNpsk0_25519_ChaChaPoly_SHA256";
