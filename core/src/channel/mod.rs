@@ -30,7 +30,6 @@ use core::fmt;
 
 use bytes::{Buf, Bytes};
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 pub use self::transport::Channel;
 use crate::{
@@ -195,14 +194,14 @@ enum Responding {
 /// What a responder needs once message 1 is there.
 #[cfg_attr(feature = "model", derive(Clone))]
 struct Waiting {
-    secret: Zeroizing<[u8; 32]>,
+    secret: LinkSecret,
     draw: Draw,
 }
 
 impl Responder {
     /// Waits for a device. `secret` is the relay's identity.
     pub fn new(kind: ChannelKind, secret: &LinkSecret, transport: TransportId, draw: &mut Draw) -> Self {
-        let waiting = Waiting { secret: Zeroizing::new(secret.to_bytes()), draw: draw.child() };
+        let waiting = Waiting { secret: secret.clone(), draw: draw.child() };
         Self { kind, transport, frames: Frames::default(), state: Responding::Preamble(0, Opaque(waiting)) }
     }
 
@@ -258,18 +257,17 @@ impl Responder {
             // Nothing can follow message 1 before message 2 was seen.
             return Err(Misbehaviour::OutOfState.into());
         }
-        let secret = LinkSecret::new(*waiting.0.secret);
         let mut handshake = match self.kind {
             ChannelKind::Noise => Handshake::Noise(Opaque(Box::new(
                 noise::Handshake::responder(
-                    &secret,
+                    &waiting.0.secret,
                     &prologue(self.kind.preamble(), self.transport),
                     &mut waiting.0.draw,
                 )
                 .map_err(|refused| refused.unless(Incompatible::Handshake))?,
             ))),
             #[cfg(feature = "model")]
-            ChannelKind::Plain => Handshake::Plain(plain::Handshake::responder(&secret, self.transport)),
+            ChannelKind::Plain => Handshake::Plain(plain::Handshake::responder(&waiting.0.secret, self.transport)),
         };
         let payload = handshake.read(&message).map_err(|refused| refused.unless(Incompatible::CannotOpen))?;
         let remote = handshake.remote().ok_or(Incompatible::CannotOpen)?;

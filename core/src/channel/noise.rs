@@ -30,18 +30,13 @@ impl Handshake {
         prologue: &[u8],
         draw: &mut Draw,
     ) -> Result<Self, Refused> {
-        let mut private = secret.to_bytes();
-        let state = start(noise::builder(noise::IK, draw)?, &private, prologue)
-            .and_then(|builder| builder.remote_public_key(&relay.0)?.build_initiator());
-        private.zeroize();
-        Ok(Self { state: state? })
+        let builder = start(noise::builder(noise::IK, draw)?, secret, prologue)?;
+        Ok(Self { state: builder.remote_public_key(&relay.0)?.build_initiator()? })
     }
 
     pub(super) fn responder(secret: &LinkSecret, prologue: &[u8], draw: &mut Draw) -> Result<Self, Refused> {
-        let mut private = secret.to_bytes();
-        let state = start(noise::builder(noise::IK, draw)?, &private, prologue).and_then(Builder::build_responder);
-        private.zeroize();
-        Ok(Self { state: state? })
+        let builder = start(noise::builder(noise::IK, draw)?, secret, prologue)?;
+        Ok(Self { state: builder.build_responder()? })
     }
 
     pub(super) fn write(&mut self, payload: &[u8]) -> Result<Vec<u8>, Refused> {
@@ -76,8 +71,8 @@ impl Handshake {
     }
 }
 
-fn start<'a>(builder: Builder<'a>, private: &'a [u8; 32], prologue: &'a [u8]) -> Result<Builder<'a>, snow::Error> {
-    builder.local_private_key(private)?.prologue(prologue)
+fn start<'a>(builder: Builder<'a>, secret: &'a LinkSecret, prologue: &'a [u8]) -> Result<Builder<'a>, snow::Error> {
+    builder.local_private_key(secret.as_bytes())?.prologue(prologue)
 }
 
 impl From<snow::Error> for Refused {
