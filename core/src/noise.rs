@@ -10,6 +10,7 @@ use snow::{
     resolvers::{CryptoResolver, DefaultResolver},
     types::{Cipher, Dh, Hash, Random},
 };
+use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::rng::Draw;
@@ -70,7 +71,8 @@ struct ContributoryX25519 {
 
 impl ContributoryX25519 {
     fn derive_public(&mut self) {
-        self.public = x25519_dalek::x25519(self.private, x25519_dalek::X25519_BASEPOINT_BYTES);
+        // By the base point's table, a third of the time of the general ladder.
+        self.public = PublicKey::from(&StaticSecret::from(self.private)).to_bytes();
     }
 }
 

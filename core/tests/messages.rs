@@ -2,12 +2,14 @@
 //!
 //! `ZEROK_UPDATE_VECTORS=1 cargo test -p zerok-core --test messages` writes the file anew.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail like the test itself")]
+
 use std::{env, fs, path::PathBuf};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 use zerok_core::{
-    channel::{Channel, ChannelKind, Initiator, Responder},
+    channel::{Channel, ChannelFault, ChannelKind, Initiator, Responder},
     error::Incompatible,
     ids::{AccessKey, Cursor, Digest, GroupId, Kid, Lane, MailboxId, RelayId, RelayKey, Tag, TransportId},
     rng::Seed,
@@ -152,8 +154,8 @@ fn link() -> Value {
         "second_flight": hex(&second),
         "up": [sealed(&mut device_channel, &ToRelay::Ping), sealed(&mut device_channel, &ToRelay::Bye)],
         "down": [hex(&relay_channel.seal(&encode(&ToDevice::Pong)))],
-        "hint_version": hex(&zerok_core::channel::ChannelFault::from(Incompatible::Version).hint().unwrap()),
-        "hint_cannot_open": hex(&zerok_core::channel::ChannelFault::from(Incompatible::CannotOpen).hint().unwrap()),
+        "hint_version": hex(&ChannelFault::from(Incompatible::Version).hint().unwrap()),
+        "hint_cannot_open": hex(&ChannelFault::from(Incompatible::CannotOpen).hint().unwrap()),
     })
 }
 

@@ -268,7 +268,7 @@ mod tests_support {
     use super::*;
 
     fn hash(parts: &[&[u8]]) -> [u8; 32] {
-        parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize().into()
+        parts.iter().fold(Sha256::new(), Digest::chain_update).finalize().into()
     }
 
     pub(super) fn message_1_with_static(prologue: &[u8], relay: RelayKey, key: [u8; 32]) -> Vec<u8> {

@@ -42,7 +42,7 @@ pub fn encode<M: Encode>(message: &M) -> Vec<u8> {
 /// # Errors
 /// [`Misbehaviour::TooLarge`] above a limit, [`Misbehaviour::BadMessage`] for anything else that is not exactly one message.
 pub fn decode_to_relay(bytes: Bytes) -> Result<ToRelay, Misbehaviour> {
-    Reader::over(bytes, MAX_MESSAGE)?.whole(Reader::to_relay)
+    Reader::over(bytes, MAX_MESSAGE)?.whole(Reader::device_says)
 }
 
 /// Reads what a relay says. Blobs are slices of `bytes`.
@@ -50,7 +50,7 @@ pub fn decode_to_relay(bytes: Bytes) -> Result<ToRelay, Misbehaviour> {
 /// # Errors
 /// As [`decode_to_relay`].
 pub fn decode_to_device(bytes: Bytes) -> Result<ToDevice, Misbehaviour> {
-    Reader::over(bytes, MAX_MESSAGE)?.whole(Reader::to_device)
+    Reader::over(bytes, MAX_MESSAGE)?.whole(Reader::relay_says)
 }
 
 /// The payload of handshake message 1.
@@ -324,7 +324,7 @@ impl Reader {
         if self.rest.is_empty() { Ok(value) } else { Err(BAD) }
     }
 
-    fn to_relay(&mut self) -> Read<ToRelay> {
+    fn device_says(&mut self) -> Read<ToRelay> {
         Ok(match self.byte()? {
             0 => ToRelay::Hello(Box::new(self.hello()?)),
             1 => ToRelay::Pull(self.pull()?),
@@ -342,7 +342,7 @@ impl Reader {
         })
     }
 
-    fn to_device(&mut self) -> Read<ToDevice> {
+    fn relay_says(&mut self) -> Read<ToDevice> {
         Ok(match self.byte()? {
             0 => ToDevice::Welcome(self.welcome()?),
             1 => ToDevice::Page(self.page()?),

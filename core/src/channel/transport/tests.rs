@@ -46,7 +46,8 @@ fn a_message_above_the_limit_ends_the_channel_before_it_is_kept() {
 
 #[test]
 fn c7_a_frame_altered_repeated_left_out_or_moved_ends_the_channel_for_good() {
-    let edits: [(&str, fn(&mut Vec<Vec<u8>>)); 5] = [
+    type Edit = fn(&mut Vec<Vec<u8>>);
+    let edits: [(&str, Edit); 5] = [
         ("flip of the flag", |frames| frames[1][HEADER] ^= 1),
         ("flip of the tag", |frames| *frames[1].last_mut().unwrap() ^= 0x80),
         ("repeated", |frames| frames.insert(1, frames[0].clone())),
