@@ -10,12 +10,12 @@ use snow::{
     resolvers::{CryptoResolver, DefaultResolver},
     types::{Cipher, Dh, Hash, Random},
 };
+use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::rng::Draw;
 
 /// Device to relay: the relay's static key is known, the device's travels encrypted in message 1.
-#[allow(dead_code, reason = "the channel module uses it")]
 pub(crate) const IK: &str = "Noise_IK_25519_ChaChaPoly_SHA256";
 /// Device to device while pairing: nothing but a shared secret.
 pub(crate) const NNPSK0: &str = "Noise_NNpsk0_25519_ChaChaPoly_SHA256";
@@ -71,7 +71,8 @@ struct ContributoryX25519 {
 
 impl ContributoryX25519 {
     fn derive_public(&mut self) {
-        self.public = x25519_dalek::x25519(self.private, x25519_dalek::X25519_BASEPOINT_BYTES);
+        // By the base point's table, a third of the time of the general ladder.
+        self.public = PublicKey::from(&StaticSecret::from(self.private)).to_bytes();
     }
 }
 
