@@ -1,0 +1,296 @@
+//! The joiner's side of pairing: claim a mailbox, prove the code, receive the group, keep it, say so.
+//!
+//! ```text
+//!          claimed            welcome                durable             member link up
+//!  Reaching ─────► Exchanging ───────► Adopting ────────────► Confirming ─────────────► (none)
+//!     └─ refused, offline, failed, cancelled ──┘ (nothing was kept)
+//! ```
+//!
+//! Invariant: keys of the new group are durable here before the creator is told; until then the old state stands untouched.
+
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+use crate::{
+    address::RelayAddress,
+    client::{
+        Client, Load, Timer,
+        command::{ClientEvent, Reply},
+        commit::Effect,
+        group::Group,
+        ledger::Ledger,
+        receive::Source,
+        stream::Stream,
+    },
+    error::{Code, LocalReason},
+    ids::{CommandId, Cursor, MailboxId, OutboxId},
+    pairing::{
+        exchange::{Handover, Joiner, JoinerStep},
+        invite::{Invite, PairingSecret},
+    },
+    seal::{
+        keys::{DeviceKeys, group_id},
+        record::Kind,
+    },
+    time::Duration,
+    wire::message::ToRelay,
+};
+
+/// How long a join may take in all.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A join under way.
+#[derive(Debug)]
+pub(super) struct Joining {
+    command: Option<CommandId>,
+    relay: RelayAddress,
+    secret: PairingSecret,
+    creator_sign: Option<[u8; 32]>,
+    keys: Option<DeviceKeys>,
+    name: String,
+    exchange: Option<Joiner>,
+    handover: Option<Box<Handover>>,
+    /// The group is ours: what remains is to sync.
+    kept: bool,
+}
+
+impl Joining {
+    pub(super) fn command(&self) -> Option<CommandId> {
+        self.command
+    }
+
+    pub(super) fn relay(&self) -> RelayAddress {
+        self.relay.clone()
+    }
+
+    /// Whether the link to the mailbox is still needed.
+    pub(super) fn needs_mailbox(&self) -> bool {
+        !self.kept
+    }
+}
+
+impl Client {
+    pub(super) fn join(&mut self, command: CommandId, invite: Invite, name: String) {
+        if !super::lifecycle::is_name(&name) {
+            return self.reject(command, Code::InvalidArgs);
+        }
+        if self.group.as_ref().is_some_and(|group| !group.is_solo()) {
+            return self.reject(command, Code::AlreadyInGroup);
+        }
+        if self.joining.is_some() {
+            return self.reject(command, Code::Busy);
+        }
+        let (relay, secret, creator_sign) = match &invite {
+            Invite::Qr(qr) => (qr.relay.clone(), qr.pairing_secret(), Some(qr.creator_sign)),
+            Invite::Code(code) => {
+                let Some(relay) = self.relay.clone() else { return self.reject(command, Code::NoRelay) };
+                let secret = code.secret(&relay.key);
+                (relay, secret, None)
+            }
+        };
+        self.end_invite(Code::Cancelled);
+        self.lifecycle(super::command::Lifecycle::Started);
+        self.drop_link(LocalReason::Unwanted);
+        self.backoff.reset();
+        self.joining = Some(Joining {
+            command: Some(command),
+            relay,
+            secret,
+            creator_sign,
+            keys: None,
+            name,
+            exchange: None,
+            handover: None,
+            kept: false,
+        });
+        self.timers.set(Timer::Join, self.now + PATIENCE);
+    }
+
+    /// The joiner's link is up.
+    pub(super) fn claim_mailbox(&mut self) {
+        self.backoff.reset();
+        if let Some(id) = self.joining.as_ref().map(|joining| joining.secret.mailbox) {
+            self.say_now(&ToRelay::MailboxClaim { id });
+        }
+    }
+
+    /// The claim holds: prove the code. After a reconnect the exchange goes on where it was.
+    pub(super) fn mailbox_claimed(&mut self, id: MailboxId) {
+        let Some(joining) = self.joining.as_mut().filter(|joining| joining.secret.mailbox == id && joining.exchange.is_none())
+        else {
+            return;
+        };
+        let keys = DeviceKeys::generate(&mut self.draws.keys);
+        let (joiner, body) =
+            Joiner::start(&joining.secret, &keys, &joining.name, joining.creator_sign, &mut self.draws.pairing);
+        joining.keys = Some(keys);
+        joining.exchange = Some(joiner);
+        self.say_now(&ToRelay::MailboxSend { id, body });
+    }
+
+    pub(super) fn joiner_message(&mut self, id: MailboxId, body: &Bytes) {
+        let Some(joining) = self.joining.as_mut().filter(|joining| joining.secret.mailbox == id && joining.handover.is_none())
+        else {
+            return;
+        };
+        let Some(exchange) = &mut joining.exchange else { return };
+        match exchange.receive(body) {
+            Ok(JoinerStep::Send(body)) => self.say_now(&ToRelay::MailboxSend { id, body }),
+            Ok(JoinerStep::Waiting) => {}
+            Ok(JoinerStep::Welcome(handover)) => {
+                joining.handover = Some(handover);
+                // What this device queued alone moves along: its bytes are sealed for the old group and must be read first.
+                let ids: Vec<OutboxId> = self
+                    .outbox
+                    .rows()
+                    .filter(|row| !row.acked && row.kind == Kind::Data as u8)
+                    .map(|row| row.id)
+                    .collect();
+                if ids.is_empty() { self.adopt(Vec::new()) } else { self.load_rows(ids, Load::Moving) }
+            }
+            Err(_) => self.end_join(Code::PairingFailed),
+        }
+    }
+
+    /// Becomes a member: the new group's state and the moved records in one batch.
+    pub(super) fn adopt(&mut self, rows: Vec<(OutboxId, Bytes)>) {
+        let Some(joining) = &mut self.joining else { return };
+        let (Some(handover), Some(keys)) = (joining.handover.take(), joining.keys.take()) else { return };
+        let (name, relay) = (joining.name.clone(), joining.relay.clone());
+        let moved: Vec<_> = rows
+            .into_iter()
+            .filter_map(|(id, blob)| {
+                let entry = self.outbox.get(id).copied()?;
+                Some((entry, self.payload_of(&blob)?))
+            })
+            .collect();
+        let Some((group, ledger)) = self.new_group(&handover, keys) else { return self.end_join(Code::PairingFailed) };
+        let had_data = self.group.as_ref().is_some_and(|old| {
+            old.streams.iter().any(|(id, stream)| id.device == old.device && id.lane == crate::ids::Lane::Data && stream.last > 0)
+        });
+        let waiting = std::mem::take(&mut self.pushes);
+        self.forget_group();
+        let kept = Ledger { last_position: self.ledger.last_position, trimmed: self.ledger.trimmed, ..ledger };
+        self.ledger = Ledger { returned: self.ledger.returned, acked: self.ledger.acked, reserved: self.ledger.reserved, ..kept };
+        self.ledger.inc = self.draws.keys.bytes();
+        self.group = Some(group);
+        self.relay = Some(RelayAddress { key: relay.key, ..handover.relay.clone() });
+        self.keep_vault();
+        let entries = handover.roster.iter().map(|blob| (Cursor(0), blob.clone())).collect();
+        self.receive(entries, Source::Handover);
+        self.take_baseline(&handover);
+        if !self.is_member(&name) {
+            // The chain was cut or forged: nothing of it may stay.
+            return self.store_failed_join();
+        }
+        for (entry, payload) in moved {
+            let Ok(row) = self.write_record(Kind::Data, payload, entry.key) else { continue };
+            if let Some(command) = waiting.get(&entry.id) {
+                self.pushes.insert(row, *command);
+            }
+            if let Some(new) = self.outbox.get(row).map(|row| row.blob_id) {
+                self.event(ClientEvent::BlobReissued { old: entry.blob_id, new });
+            }
+        }
+        self.ledger.joining = Some(had_data);
+        self.ledger.heads_due = true;
+        self.batch.effects.push(Effect::JoinKept);
+    }
+
+    /// Checks what was handed over before anything of it is believed.
+    fn new_group(&mut self, handover: &Handover, keys: DeviceKeys) -> Option<(Group, Ledger)> {
+        if group_id(&handover.access, &handover.genesis_hash) != handover.group || handover.epochs.is_empty() {
+            return None;
+        }
+        let group = Group::new(keys, handover.group, handover.access, handover.genesis_hash, handover.epochs.clone());
+        // F6: the chain must found the group, commit to the first epoch, and admit this device, all by signatures.
+        let mut trial = Group::new(
+            DeviceKeys::from_bytes(&group.keys.to_bytes()),
+            handover.group,
+            handover.access,
+            handover.genesis_hash,
+            handover.epochs.clone(),
+        );
+        if !trial.accepts_chain(&handover.roster) {
+            return None;
+        }
+        Some((group, Ledger { enabled: true, ..Ledger::default() }))
+    }
+
+    fn take_baseline(&mut self, handover: &Handover) {
+        let Some(group) = &mut self.group else { return };
+        let mut touched = Vec::new();
+        for (id, seq, hash) in &handover.baseline {
+            if group.roster.get(id.device).is_some() && id.device != group.device {
+                group.streams.entry(*id).or_insert_with(|| Stream::with_baseline(*seq, *hash)).set_baseline(*seq, *hash);
+                touched.push(*id);
+            }
+        }
+        let known: Vec<_> = group.roster.iter().map(|(id, _)| id).collect();
+        self.ledger.greeted.extend(known);
+        touched.into_iter().for_each(|id| self.touch(id));
+    }
+
+    /// The new group is durable here: now the creator may know.
+    pub(super) fn join_kept(&mut self) {
+        let Some(joining) = &mut self.joining else { return };
+        joining.kept = true;
+        let id = joining.secret.mailbox;
+        let body = joining.exchange.as_mut().map(Joiner::confirm);
+        if let Some(body) = body {
+            self.say_now(&ToRelay::MailboxSend { id, body });
+            self.say_now(&ToRelay::Bye);
+        }
+        self.drop_link(LocalReason::Done);
+        self.ledger.enabled = true;
+    }
+
+    /// The first welcome as a member completes the join.
+    pub(super) fn finish_joining(&mut self) {
+        let Some(needs_full_push) = self.ledger.joining.take() else { return };
+        let history_complete = self.ledger.place.is_some_and(|place| place.floor == Cursor(0));
+        if let Some(group) = self.group.as_ref().map(|group| group.id) {
+            self.event(ClientEvent::Joined { group, history_complete, needs_full_push });
+        }
+        self.send_heads();
+        self.timers.cancel(Timer::Join);
+        if let Some(command) = self.joining.take().and_then(|joining| joining.command) {
+            self.done(command, Ok(Reply::Joined { history_complete, needs_full_push }));
+        }
+    }
+
+    /// The relay refused the mailbox.
+    pub(super) fn join_refused(&mut self, id: MailboxId, code: Code) {
+        if self.joining.as_ref().is_some_and(|joining| joining.secret.mailbox == id && !joining.kept) {
+            self.end_join(code);
+        }
+    }
+
+    /// A joiner that cannot reach the relay is told at once; once the group is kept it syncs like any member.
+    pub(super) fn join_offline(&mut self, code: Code) {
+        if self.joining.as_ref().is_some_and(|joining| joining.exchange.is_none()) {
+            self.end_join(code);
+        }
+    }
+
+    /// Gives up, or, when the group is already kept, leaves the rest to ordinary syncing.
+    pub(super) fn end_join(&mut self, code: Code) {
+        self.timers.cancel(Timer::Join);
+        let Some(joining) = self.joining.take() else { return };
+        if !joining.kept {
+            self.say_now(&ToRelay::MailboxClose { id: joining.secret.mailbox });
+        }
+        if let Some(command) = joining.command {
+            match (joining.kept, self.ledger.joining) {
+                (true, needs) => {
+                    let needs_full_push = needs.unwrap_or(false);
+                    self.done(command, Ok(Reply::Joined { history_complete: false, needs_full_push }));
+                }
+                (false, _) => self.reject(command, code),
+            }
+        }
+    }
+}
+
+/// Commands that waited for rows which now have other ids.
+type Waiting = BTreeMap<OutboxId, CommandId>;
