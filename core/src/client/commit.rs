@@ -9,14 +9,14 @@ use std::collections::BTreeSet;
 
 use crate::{
     client::{
-        Client, Load, Phase, Touched,
+        Client, Load, Phase,
         command::{ClientEvent, Rejection, Reply},
         io::ClientOutput,
         ledger::{Sealed, encode},
         store::{ClientAnswer, ClientOp, ClientQuery, ClientStore},
     },
     error::{Code, LocalReason},
-    ids::{CommandId, LinkId, LoadId, OutboxId},
+    ids::{CommandId, LinkId, LoadId, OutboxId, StreamId},
     machine::{Misuse, StoreFailure, StoreInput, StoreOutput},
     wire::message::ToRelay,
 };
@@ -27,7 +27,7 @@ pub(super) struct Batch {
     pub(super) ops: Vec<ClientOp>,
     pub(super) effects: Vec<Effect>,
     /// Chains whose state changed.
-    pub(super) touched: Touched,
+    pub(super) touched: BTreeSet<StreamId>,
     /// The ledger as last written.
     ledger: Vec<u8>,
 }

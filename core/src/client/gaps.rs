@@ -81,7 +81,7 @@ impl Gaps {
         ahead
     }
 
-    pub(super) fn sender_known(&mut self, _device: DeviceId) {
+    pub(super) fn sender_known(&mut self) {
         self.known = true;
     }
 

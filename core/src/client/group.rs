@@ -1,6 +1,6 @@
 //! The group this device belongs to: its keys, its epochs, its roster and every chain in it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
@@ -108,6 +108,8 @@ impl Client {
             return;
         }
         self.phase = Phase::Ready;
+        self.remember_opening();
+        self.offer_held_again();
         for (id, command) in std::mem::take(&mut self.early) {
             self.command(id, command);
         }
@@ -260,6 +262,3 @@ impl Group {
         }
     }
 }
-
-/// The newest records of this device, for a test of what a relay says it stored.
-pub(super) type RecentDigests = VecDeque<crate::ids::Digest>;

@@ -28,7 +28,7 @@ impl Client {
         let mut reported = Vec::new();
         for id in ids {
             let own = id.device == device;
-            if own && !(all && id.inc == inc && false) && !starting(&id, &group.streams) {
+            if own && !starting(&id, &group.streams) {
                 continue;
             }
             let Some(stream) = group.streams.get_mut(&id) else { continue };

@@ -9,7 +9,6 @@
 //! Invariant: keys of the new group are durable here before the creator is told; until then the old state stands untouched.
 
 use bytes::Bytes;
-use std::collections::BTreeMap;
 
 use crate::{
     address::RelayAddress,
@@ -18,19 +17,19 @@ use crate::{
         command::{ClientEvent, Reply},
         commit::Effect,
         group::Group,
-        ledger::Ledger,
-        receive::Source,
-        stream::Stream,
+        receive::stream_of,
+        store::{ClientOp, RosterRow},
+        stream::Judgement,
     },
     error::{Code, LocalReason},
-    ids::{CommandId, Cursor, MailboxId, OutboxId},
+    ids::{CommandId, Cursor, Lane, MailboxId, OutboxId, RecordHash, StreamId},
     pairing::{
         exchange::{Handover, Joiner, JoinerStep},
         invite::{Invite, PairingSecret},
     },
     seal::{
         keys::{DeviceKeys, group_id},
-        record::Kind,
+        record::{self, Kind},
     },
     time::Duration,
     wire::message::ToRelay,
@@ -156,33 +155,29 @@ impl Client {
     pub(super) fn adopt(&mut self, rows: Vec<(OutboxId, Bytes)>) {
         let Some(joining) = &mut self.joining else { return };
         let (Some(handover), Some(keys)) = (joining.handover.take(), joining.keys.take()) else { return };
-        let (name, relay) = (joining.name.clone(), joining.relay.clone());
-        let moved: Vec<_> = rows
+                let moved: Vec<_> = rows
             .into_iter()
             .filter_map(|(id, blob)| {
                 let entry = self.outbox.get(id).copied()?;
                 Some((entry, self.payload_of(&blob)?))
             })
             .collect();
-        let Some((group, ledger)) = self.new_group(&handover, keys) else { return self.end_join(Code::PairingFailed) };
-        let had_data = self.group.as_ref().is_some_and(|old| {
-            old.streams.iter().any(|(id, stream)| id.device == old.device && id.lane == crate::ids::Lane::Data && stream.last > 0)
-        });
+        let Some(mut group) = Group::from_handover(keys, &handover) else { return self.end_join(Code::PairingFailed) };
+        group.take_baseline(&handover.baseline);
+        let had_data = self.group.as_ref().is_some_and(Group::has_written_data);
         let waiting = std::mem::take(&mut self.pushes);
         self.forget_group();
-        let kept = Ledger { last_position: self.ledger.last_position, trimmed: self.ledger.trimmed, ..ledger };
-        self.ledger = Ledger { returned: self.ledger.returned, acked: self.ledger.acked, reserved: self.ledger.reserved, ..kept };
+        self.ledger.enabled = true;
         self.ledger.inc = self.draws.keys.bytes();
-        self.group = Some(group);
-        self.relay = Some(RelayAddress { key: relay.key, ..handover.relay.clone() });
-        self.keep_vault();
-        let entries = handover.roster.iter().map(|blob| (Cursor(0), blob.clone())).collect();
-        self.receive(entries, Source::Handover);
-        self.take_baseline(&handover);
-        if !self.is_member(&name) {
-            // The chain was cut or forged: nothing of it may stay.
-            return self.store_failed_join();
+        self.ledger.greeted.extend(group.roster.iter().map(|(id, _)| id));
+        self.batch.touched.extend(group.streams.keys());
+        for blob in &group.chain {
+            let number = self.ledger.assign_roster();
+            self.batch.ops.push(ClientOp::Roster(RosterRow { number, blob: blob.clone() }));
         }
+        self.group = Some(group);
+        self.relay = Some(handover.relay.clone());
+        self.keep_vault();
         for (entry, payload) in moved {
             let Ok(row) = self.write_record(Kind::Data, payload, entry.key) else { continue };
             if let Some(command) = waiting.get(&entry.id) {
@@ -195,40 +190,6 @@ impl Client {
         self.ledger.joining = Some(had_data);
         self.ledger.heads_due = true;
         self.batch.effects.push(Effect::JoinKept);
-    }
-
-    /// Checks what was handed over before anything of it is believed.
-    fn new_group(&mut self, handover: &Handover, keys: DeviceKeys) -> Option<(Group, Ledger)> {
-        if group_id(&handover.access, &handover.genesis_hash) != handover.group || handover.epochs.is_empty() {
-            return None;
-        }
-        let group = Group::new(keys, handover.group, handover.access, handover.genesis_hash, handover.epochs.clone());
-        // F6: the chain must found the group, commit to the first epoch, and admit this device, all by signatures.
-        let mut trial = Group::new(
-            DeviceKeys::from_bytes(&group.keys.to_bytes()),
-            handover.group,
-            handover.access,
-            handover.genesis_hash,
-            handover.epochs.clone(),
-        );
-        if !trial.accepts_chain(&handover.roster) {
-            return None;
-        }
-        Some((group, Ledger { enabled: true, ..Ledger::default() }))
-    }
-
-    fn take_baseline(&mut self, handover: &Handover) {
-        let Some(group) = &mut self.group else { return };
-        let mut touched = Vec::new();
-        for (id, seq, hash) in &handover.baseline {
-            if group.roster.get(id.device).is_some() && id.device != group.device {
-                group.streams.entry(*id).or_insert_with(|| Stream::with_baseline(*seq, *hash)).set_baseline(*seq, *hash);
-                touched.push(*id);
-            }
-        }
-        let known: Vec<_> = group.roster.iter().map(|(id, _)| id).collect();
-        self.ledger.greeted.extend(known);
-        touched.into_iter().for_each(|id| self.touch(id));
     }
 
     /// The new group is durable here: now the creator may know.
@@ -292,5 +253,43 @@ impl Client {
     }
 }
 
-/// Commands that waited for rows which now have other ids.
-type Waiting = BTreeMap<OutboxId, CommandId>;
+impl Group {
+    /// A group as its creator handed it over; `None` unless signatures prove all of it.
+    ///
+    /// F6: the chain must found this very group, commit to its first epoch, and admit this device. Nothing else is believed.
+    fn from_handover(keys: DeviceKeys, handover: &Handover) -> Option<Self> {
+        if group_id(&handover.access, &handover.genesis_hash) != handover.group {
+            return None;
+        }
+        let mut group =
+            Self::new(keys, handover.group, handover.access, handover.genesis_hash, handover.epochs.clone());
+        for blob in &handover.roster {
+            let epoch = group.epoch_of(record::kid_of(blob)?)?;
+            let opened = record::open(blob, &group.id, epoch).ok()?;
+            let key = group.signing_key(&opened)?;
+            let stream = group.streams.entry(stream_of(&opened)).or_default();
+            let next = stream.judge(opened.record.seq, opened.record.prev, opened.hash) == Judgement::Next;
+            if !next || !opened.verify(&key, &group.id) {
+                return None;
+            }
+            stream.accept(opened.record.seq, opened.hash, Cursor(0));
+            group.apply_roster(&opened);
+            group.chain.push(blob.clone());
+        }
+        let admitted = group.roster.get(group.device).is_some_and(|member| member.public == group.keys.public());
+        admitted.then_some(group)
+    }
+
+    /// What newcomers are told of others' data: at or below, holes are nobody's fault.
+    fn take_baseline(&mut self, baseline: &[(StreamId, u64, RecordHash)]) {
+        for (id, seq, hash) in baseline {
+            if self.roster.get(id.device).is_some() && id.device != self.device {
+                self.streams.entry(*id).or_default().set_baseline(*seq, *hash);
+            }
+        }
+    }
+
+    fn has_written_data(&self) -> bool {
+        self.streams.iter().any(|(id, stream)| id.device == self.device && id.lane == Lane::Data && stream.last > 0)
+    }
+}

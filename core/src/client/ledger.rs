@@ -53,6 +53,8 @@ pub(super) struct Ledger {
     pub(super) enabled: bool,
     /// The current incarnation; zeros without a group.
     pub(super) inc: [u8; 8],
+    /// The incarnation before, which the first record of this one names.
+    pub(super) earlier_inc: Option<Incarnation>,
     /// Numbers below this are reserved beside the store key.
     pub(super) reserved: u64,
     pub(super) next_outbox: OutboxId,

@@ -52,6 +52,8 @@ pub(super) struct Link {
     pub(super) pulling: Option<super::relay_messages::Pulling>,
     /// Whether the log has been read to its head on this link.
     pub(super) caught_up: bool,
+    /// Whether the page of the second flight has come.
+    pub(super) had_page: bool,
 }
 
 /// What a link is for.
@@ -104,6 +106,7 @@ impl Client {
             closing: false,
             pulling: None,
             caught_up: false,
+            had_page: false,
         });
         self.timers.set(Timer::Handshake, self.now + HANDSHAKE);
         self.out.push_back(ClientOutput::Open { link: self.next_link, target });
@@ -370,6 +373,13 @@ impl Client {
             self.event(ClientEvent::Disconnected { code });
         }
         self.offline_commands(code);
+    }
+
+    /// A new link starts where the old one was refused.
+    pub(super) fn restart_link(&mut self) {
+        if self.outbox.refusal().is_some() {
+            self.drop_link(LocalReason::Replaced);
+        }
     }
 
     /// This side is done with the link; nothing went wrong.

@@ -49,7 +49,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::{
     address::RelayAddress,
@@ -122,6 +122,7 @@ pub struct Client {
     outbox: Outbox,
     inbox: Inbox,
     gaps: Gaps,
+    opening: restore::Opening,
     verdicts: BTreeMap<u64, Verdict>,
 
     link: Option<Link>,
@@ -136,7 +137,6 @@ pub struct Client {
     pushes: BTreeMap<OutboxId, CommandId>,
     syncs: Syncs,
     last_error: Option<Code>,
-    /// The relay in the configuration is not the stored one.
     reported: Option<Status>,
     /// Links and inputs that came too late, for diagnosis.
     stale_inputs: u64,
@@ -171,6 +171,7 @@ enum Timer {
     Answer,
     Resume,
     Closing,
+    Retry,
     Heads,
     SeenGap,
     Invite,
@@ -223,6 +224,7 @@ impl Client {
             outbox: Outbox::default(),
             inbox: Inbox::default(),
             gaps: Gaps::default(),
+            opening: restore::Opening::default(),
             verdicts: BTreeMap::new(),
             link: None,
             next_link: LinkId(0),
@@ -289,6 +291,8 @@ impl Client {
             Timer::Keepalive => self.keep_alive(),
             Timer::Resume => self.resumed(),
             Timer::Closing => self.finish_closing(),
+            // A refused lane starts again on a new link.
+            Timer::Retry => self.restart_link(),
             Timer::Heads => self.send_heads(),
             Timer::SeenGap => self.seen_gap_due(),
             Timer::Invite => self.end_invite(Code::InviteExpired),
@@ -433,6 +437,3 @@ impl Client {
         }
     }
 }
-
-/// Keys that must not repeat while a set of them is collected.
-type Touched = BTreeSet<StreamId>;

@@ -22,6 +22,9 @@ use crate::{
 
 use super::store::OutboxEntry;
 
+/// Own blobs remembered after their row is gone.
+const RECENT: usize = 256;
+
 const LANES: [Lane; 2] = [Lane::Control, Lane::Data];
 
 /// The outbox.
@@ -39,6 +42,7 @@ pub(super) struct Outbox {
     cache: BTreeMap<OutboxId, Bytes>,
     cached_bytes: usize,
     refused: [Option<WireCode>; 2],
+    recent: VecDeque<Digest>,
     unsent_bytes: u64,
     acked_bytes: u64,
     unsent: u64,
@@ -227,7 +231,7 @@ impl Outbox {
     }
 
     /// The relay holds this row. Answers it as it now is, or `None` when it was known or is gone.
-    pub(super) fn acked(&mut self, id: OutboxId) -> Option<&mut OutboxEntry> {
+    pub(super) fn acked(&mut self, id: OutboxId) -> Option<OutboxEntry> {
         let row = self.rows.get_mut(&id).filter(|row| !row.acked)?;
         row.acked = true;
         let size = row.size;
@@ -236,7 +240,30 @@ impl Outbox {
         self.unsent_bytes -= u64::from(size);
         self.acked_bytes += u64::from(size);
         self.forget(id, lane, size as usize);
-        self.rows.get_mut(&id)
+        self.rows.get(&id).copied()
+    }
+
+    /// A row the relay holds, to note its position.
+    pub(super) fn acked_row(&mut self, id: OutboxId) -> Option<&mut OutboxEntry> {
+        self.rows.get_mut(&id).filter(|row| row.acked)
+    }
+
+    /// Rows the relay holds, oldest first.
+    pub(super) fn acked_rows(&self) -> impl Iterator<Item = &OutboxEntry> {
+        self.rows.values().filter(|row| row.acked)
+    }
+
+    /// Remembers an own blob beyond its row: news of it may come after its end.
+    pub(super) fn remember_own(&mut self, digest: Digest) {
+        self.recent.push_back(digest);
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+    }
+
+    /// Whether a blob was this device's own, lately.
+    pub(super) fn remembers(&self, digest: Digest) -> bool {
+        self.recent.contains(&digest)
     }
 
     /// The relay lost this row: it goes out again.

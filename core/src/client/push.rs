@@ -14,7 +14,7 @@ use crate::{
         stream::Stream,
     },
     error::Code,
-    ids::{BlobId, CommandId, DeviceId, Digest, IdempotencyKey, Lane, OutboxId, RecordHash},
+    ids::{BlobId, CommandId, DeviceId, Digest, IdempotencyKey, Incarnation, Lane, OutboxId, RecordHash},
     limits::MAX_PAYLOAD,
     seal::record::{self, Kind, Record, SealedRecord, blob_id},
     time::{Duration, UnixMillis},
@@ -114,7 +114,7 @@ impl Client {
     pub(super) fn write_record(&mut self, kind: Kind, payload: Bytes, key: Option<IdempotencyKey>) -> Result<OutboxId, Code> {
         let lane = kind.lane();
         let ms = self.wall();
-        let inc = self.ledger.inc();
+        let (inc, earlier) = (self.ledger.inc(), self.ledger.earlier_inc);
         let seen = self.take_seen(kind == Kind::Heads);
         let group = self.group.as_mut().ok_or(Code::NotEnabled)?;
         let own = group.own(inc, lane);
@@ -125,7 +125,7 @@ impl Client {
             }
             _ => {
                 let (last, head) = group.streams.get(&own).map_or((0, None), Stream::reach);
-                (last + 1, head.or_else(|| group.last_of_earlier(inc, lane)).unwrap_or(RecordHash([0; 16])))
+                (last + 1, head.or_else(|| group.last_of_earlier(earlier, lane)).unwrap_or(RecordHash([0; 16])))
             }
         };
         let record = Record { sender: group.device, inc, seq, prev, kind: kind as u8, ms, seen, payload };
@@ -147,6 +147,10 @@ impl Client {
             acked: false,
             position: None,
         };
+        if kind == Kind::Data {
+            // Its `seen` says what a heads record would.
+            self.ledger.heads_due = false;
+        }
         if kind != Kind::Heads {
             let place = self.ledger.place.map(|place| place.cursor).unwrap_or_default();
             group.streams.entry(own).or_default().accept(seq, hash, place);
@@ -216,7 +220,7 @@ impl Client {
             }
         }
         self.row_acked(id);
-        self.prune();
+        self.prune_row(id);
     }
 
     /// Whether this digest is one of this device's own blobs.
@@ -226,31 +230,37 @@ impl Client {
 
     /// Removes acknowledged rows that every active device holds, and the oldest of the rest above their limit.
     pub(super) fn prune(&mut self) {
-        let Some(group) = &self.group else { return };
-        let now = self.wall();
-        let others: Vec<DeviceId> = group
-            .roster
-            .iter()
-            .map(|(id, _)| id)
-            .filter(|id| *id != group.device && is_active(self.ledger.heard.get(id), now))
-            .collect();
-        let covered = |row: &OutboxEntry| {
-            others.iter().all(|device| {
-                let seen = self.ledger.covered.get(device).and_then(|lanes| lanes.get(&(row.inc, row.lane)));
-                seen.is_some_and(|seen| *seen >= row.seq)
-            })
-        };
-        let done: Vec<OutboxId> = self
-            .outbox
-            .acked_rows()
-            .filter(|row| row.kind == Kind::Heads as u8 || covered(row))
-            .map(|row| row.id)
-            .collect();
+        let others = self.active_others();
+        let done: Vec<OutboxId> =
+            self.outbox.acked_rows().filter(|row| self.is_covered(row, &others)).map(|row| row.id).collect();
         done.into_iter().for_each(|id| self.remove_row(id));
+    }
+
+    /// The same for one row that was just acknowledged.
+    fn prune_row(&mut self, id: OutboxId) {
+        let others = self.active_others();
+        if self.outbox.get(id).is_some_and(|row| self.is_covered(row, &others)) {
+            self.remove_row(id);
+        }
         while self.outbox.acked_bytes() > self.config.limits.outbox_acked {
             let Some(oldest) = self.outbox.acked_rows().next().map(|row| row.id) else { break };
             self.remove_row(oldest);
         }
+    }
+
+    fn active_others(&self) -> Vec<DeviceId> {
+        let now = self.wall();
+        let Some(group) = &self.group else { return Vec::new() };
+        let ids = group.roster.iter().map(|(id, _)| id);
+        ids.filter(|id| *id != group.device && is_active(self.ledger.heard.get(id), now)).collect()
+    }
+
+    fn is_covered(&self, row: &OutboxEntry, others: &[DeviceId]) -> bool {
+        row.kind == Kind::Heads as u8
+            || others.iter().all(|device| {
+                let seen = self.ledger.covered.get(device).and_then(|lanes| lanes.get(&(row.inc, row.lane)));
+                seen.is_some_and(|seen| *seen >= row.seq)
+            })
     }
 
     pub(super) fn remove_row(&mut self, id: OutboxId) {
@@ -295,12 +305,8 @@ fn is_active(heard: Option<&UnixMillis>, now: UnixMillis) -> bool {
 
 impl super::group::Group {
     /// Hash of the last record of this device's previous incarnation, which the first of a new one names.
-    pub(super) fn last_of_earlier(&self, inc: crate::ids::Incarnation, lane: Lane) -> Option<RecordHash> {
-        self.streams
-            .iter()
-            .filter(|(id, _)| id.device == self.device && id.lane == lane && id.inc != inc)
-            .max_by_key(|(_, stream)| stream.at)
-            .and_then(|(_, stream)| stream.head)
+    fn last_of_earlier(&self, earlier: Option<Incarnation>, lane: Lane) -> Option<RecordHash> {
+        self.streams.get(&self.own(earlier?, lane)).and_then(|stream| stream.head)
     }
 }
 

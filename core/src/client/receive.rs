@@ -20,9 +20,10 @@ use crate::{
         verdict::Verdict,
     },
     error::Code,
-    ids::{Cursor, DeviceId, Digest, Lane, StreamId},
+    ids::{Cursor, DeviceId, Digest, StreamId},
     seal::{
         chain::verify_run,
+        keys::Genesis,
         record::{self, Kind, Opened},
     },
 };
@@ -41,8 +42,6 @@ pub(super) enum Source {
     Scan,
     /// What was held here.
     Held,
-    /// The roster chain handed over at pairing.
-    Handover,
 }
 
 /// An entry that opened.
@@ -61,7 +60,7 @@ impl Client {
         let verified = self.verify(&candidates);
         for (candidate, good) in candidates.into_iter().zip(verified) {
             if good {
-                self.take(candidate, source);
+                self.take(candidate);
             } else {
                 self.tampered(candidate.cursor, candidate.digest);
             }
@@ -96,7 +95,7 @@ impl Client {
             return None;
         };
         let sender = opened.record.sender;
-        if group.roster.get(sender).is_none() && !group.founds(&opened) {
+        if group.signing_key(&opened).is_none() {
             self.hold(cursor, digest, blob, Why::Sender(sender));
             return None;
         }
@@ -114,7 +113,7 @@ impl Client {
             runs.entry((stream_of(&candidate.opened), heads)).or_default().push(index);
         }
         for ((stream, heads), indices) in runs {
-            let Some(key) = group.signing_key(stream.device, candidates, &indices) else { continue };
+            let Some(key) = indices.first().and_then(|index| group.signing_key(&candidates[*index].opened)) else { continue };
             if heads {
                 for index in indices {
                     verified[index] = candidates[index].opened.verify(&key, &group.id);
@@ -131,17 +130,14 @@ impl Client {
     }
 
     /// A verified record.
-    fn take(&mut self, candidate: Candidate, source: Source) {
+    fn take(&mut self, candidate: Candidate) {
         let record = &candidate.opened.record;
         let (sender, seq) = (record.sender, record.seq);
-        let Some(group) = &mut self.group else { return };
-        if source != Source::Handover {
-            let own = sender == group.device;
-            if own {
-                return self.own_record(&candidate.opened, candidate.digest);
-            }
-            self.heard_from(sender);
+        let Some(group) = &self.group else { return };
+        if sender == group.device {
+            return self.own_record(&candidate.opened, candidate.digest);
         }
+        self.heard_from(sender);
         if record.kind == Kind::Heads as u8 {
             return self.take_heads(&candidate.opened.record);
         }
@@ -151,7 +147,6 @@ impl Client {
             return self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Key);
         }
         let stream = group.streams.entry(id).or_default();
-        let Lane::Data | Lane::Control = id.lane;
         match stream.judge(seq, record.prev, candidate.opened.hash) {
             Judgement::Known => {}
             Judgement::Impossible => self.tampered(candidate.cursor, candidate.digest),
@@ -170,16 +165,16 @@ impl Client {
                     self.verdict(Verdict::Fork { sender, inc: id.inc, lane: id.lane, seq: seq - 1 });
                 }
                 self.note_seen(sender, &candidate.opened.record.seen);
-                self.apply(candidate, source);
+                self.apply(candidate);
             }
         }
     }
 
     /// A record whose place in its chain is settled.
-    fn apply(&mut self, candidate: Candidate, source: Source) {
+    fn apply(&mut self, candidate: Candidate) {
         match Kind::of(candidate.opened.record.kind) {
             Some(Kind::Data) => self.deliver(&candidate.opened, candidate.blob),
-            Some(Kind::Genesis | Kind::Add | Kind::Rename) => self.roster_record(&candidate.opened, candidate.blob, source),
+            Some(Kind::Genesis | Kind::Add | Kind::Rename) => self.roster_record(&candidate.opened, candidate.blob),
             // Written by a newer version: kept for it, reported once.
             _ => {
                 self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Key);
@@ -204,15 +199,14 @@ impl Client {
         self.event(ClientEvent::BlobAvailable { id, cursor: position, sender, timestamp, size });
     }
 
-    fn roster_record(&mut self, opened: &Opened, blob: Bytes, source: Source) {
+    fn roster_record(&mut self, opened: &Opened, blob: Bytes) {
         let Some(group) = &mut self.group else { return };
         let change = group.apply_roster(opened);
         self.keep_roster(blob);
         if let RosterChange::Added(device) = change {
-            if source != Source::Handover {
-                self.ledger.heard.insert(device, self.wall());
-            }
-            self.gaps.sender_known(device);
+            let now = self.wall();
+            self.ledger.heard.insert(device, now);
+            self.gaps.sender_known();
         }
     }
 
@@ -238,19 +232,14 @@ impl Client {
 }
 
 impl Group {
-    /// Whether this is the group's founding record: signed by the key it carries, and the group id vouches for it.
-    fn founds(&self, opened: &Opened) -> bool {
-        opened.record.kind == Kind::Genesis as u8
-            && crate::seal::keys::Genesis::decode(&opened.record.payload)
-                .is_ok_and(|genesis| genesis.hash() == self.genesis && genesis.device().id() == opened.record.sender)
-    }
-
-    fn signing_key(&self, device: DeviceId, candidates: &[Candidate], indices: &[usize]) -> Option<[u8; 32]> {
-        self.roster.get(device).map(|member| member.public.sign).or_else(|| {
-            // Only a founding record passes without its sender in the roster.
-            let opened = &candidates[*indices.first()?].opened;
-            let genesis = crate::seal::keys::Genesis::decode(&opened.record.payload).ok()?;
-            Some(genesis.device().sign)
+    /// The key that must have signed a record: a member's, or the founder's for the founding record, which the group id vouches for.
+    pub(super) fn signing_key(&self, opened: &Opened) -> Option<[u8; 32]> {
+        let sender = opened.record.sender;
+        self.roster.get(sender).map(|member| member.public.sign).or_else(|| {
+            let founding = opened.record.kind == Kind::Genesis as u8;
+            let genesis = founding.then(|| Genesis::decode(&opened.record.payload).ok()).flatten()?;
+            let founds = genesis.hash() == self.genesis && genesis.device().id() == sender;
+            founds.then(|| genesis.device().sign)
         })
     }
 }

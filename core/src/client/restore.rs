@@ -13,7 +13,6 @@ use crate::{
         command::ClientEvent,
         ledger::remember,
         receive::stream_of,
-        store::ClientOp,
         stream::Stream,
     },
     ids::{Digest, OutboxId, StreamId},
@@ -145,9 +144,4 @@ impl Client {
         record::open(blob, &group.id, epoch).ok().map(|opened| opened.record.payload)
     }
 
-    /// Writes a row that was acknowledged back into the queue.
-    pub(super) fn unack_row(&mut self, id: OutboxId) {
-        self.outbox.unacked(id);
-        self.batch.ops.push(ClientOp::Unacked(id));
-    }
 }
