@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// Seconds before each next attempt; the last repeats.
-pub const STEPS: [u64; 6] = [1, 2, 4, 8, 16, 30];
+const STEPS: [u64; 6] = [1, 2, 4, 8, 16, 30];
 /// Up to so many milliseconds are added, so that clients do not return in step.
-pub const JITTER_MILLIS: u32 = 5_000;
+const JITTER_MILLIS: u32 = 5_000;
 
 /// Growing delay with added jitter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]

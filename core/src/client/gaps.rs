@@ -189,7 +189,11 @@ impl Client {
         }
         if !self.after_reset() {
             let (now, wait) = (self.now, self.config.limits.seen_gap);
-            let overdue: Vec<(StreamId, u64)> = self.wanted_streams().filter(|(_, _, since)| *since + wait <= now).map(|(id, to, _)| (id, to)).collect();
+            let overdue: Vec<(StreamId, u64)> = self
+                .wanted_streams()
+                .filter(|(_, _, since)| *since + wait <= now)
+                .map(|(id, to, _)| (id, to))
+                .collect();
             overdue.into_iter().for_each(|(stream, to)| self.declare_gap(stream, to));
         }
         if self.ledger.dropped_from.is_some() {

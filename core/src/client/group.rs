@@ -85,12 +85,12 @@ impl Group {
             group: self.id,
             access: self.access,
             genesis: self.genesis,
-            epochs: self.secrets.iter().map(EpochSecret::to_bytes).collect(),
+            epochs: self.secrets.iter().map(|secret| *secret.as_bytes()).collect(),
         }
     }
 
     fn restore(stored: &StoredIdentity) -> Option<Self> {
-        let keys = DeviceKeys::from_bytes(&stored.keys)?;
+        let keys = DeviceKeys::from_bytes(stored.keys.as_slice().try_into().ok()?);
         if group_id(&stored.access, &stored.genesis) != stored.group {
             return None;
         }
@@ -169,7 +169,7 @@ impl Client {
     pub(super) fn found_group(&mut self, name: &str) -> Result<(), Code> {
         let keys = DeviceKeys::generate(&mut self.draws.keys);
         let secret = EpochSecret::generate(&mut self.draws.keys);
-        let genesis = Genesis::create(&keys, name, &secret, &mut self.draws.keys).map_err(|_| Code::InvalidArgs)?;
+        let genesis = Genesis::create(&keys, name, &secret, &mut self.draws.keys);
         let access = secret.access();
         let hash = genesis.hash();
         let mut group = Group::new(keys, group_id(&access, &hash), access, hash, vec![secret]);

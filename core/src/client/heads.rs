@@ -34,7 +34,13 @@ impl Client {
             let Some(stream) = group.streams.get_mut(&id) else { continue };
             let (seq, Some(hash)) = stream.reach() else { continue };
             if seen.len() < MAX_SEEN && (own || all || seq > stream.reported) {
-                seen.push(SeenEntry { device: id.device, inc: id.inc, lane: id.lane, seq, hash: super::stream::short(hash) });
+                seen.push(SeenEntry {
+                    device: id.device,
+                    inc: id.inc,
+                    lane: id.lane,
+                    seq,
+                    hash: super::stream::short(hash),
+                });
                 stream.reported = seq;
                 reported.push(id);
             }
@@ -71,7 +77,9 @@ impl Client {
             }
             match group.streams.entry(id).or_default().named(entry.seq, entry.hash, now) {
                 Naming::Agrees => {}
-                Naming::Differs => forks.push(Verdict::Fork { sender: id.device, inc: id.inc, lane: id.lane, seq: entry.seq }),
+                Naming::Differs => {
+                    forks.push(Verdict::Fork { sender: id.device, inc: id.inc, lane: id.lane, seq: entry.seq })
+                }
                 Naming::Beyond => wanted.push(id),
             }
         }
@@ -88,7 +96,8 @@ impl Client {
     /// A heads record repeats where its author's own lanes end, and all that it holds of others.
     pub(super) fn take_heads(&mut self, record: &Record) {
         let Ok(payload) = HeadsPayload::decode(&record.payload) else { return };
-        let own_lanes = [(Lane::Data, record.seq, record.prev), (Lane::Control, payload.control_seq, payload.control_hash)];
+        let own_lanes =
+            [(Lane::Data, record.seq, record.prev), (Lane::Control, payload.control_seq, payload.control_hash)];
         let mut seen: Vec<SeenEntry> = own_lanes
             .into_iter()
             .filter(|(_, seq, _)| *seq > 0)
@@ -112,7 +121,8 @@ impl Client {
 
     pub(super) fn schedule_heads(&mut self) {
         let alone = self.group.as_ref().is_none_or(super::group::Group::is_solo);
-        let quiet = self.is_connected() && self.outbox.pending() == 0 && self.link.as_ref().is_some_and(|link| link.caught_up);
+        let quiet =
+            self.is_connected() && self.outbox.pending() == 0 && self.link.as_ref().is_some_and(|link| link.caught_up);
         if self.ledger.heads_due && quiet && !alone {
             self.timers.start(Timer::Heads, self.now + self.config.limits.heads_after);
         } else {
@@ -125,8 +135,12 @@ impl Client {
         if !std::mem::take(&mut self.ledger.heads_due) {
             return;
         }
-        let stale: Vec<_> =
-            self.outbox.rows().filter(|row| row.kind == Kind::Heads as u8 && !row.acked).map(|row| (row.id, row.digest)).collect();
+        let stale: Vec<_> = self
+            .outbox
+            .rows()
+            .filter(|row| row.kind == Kind::Heads as u8 && !row.acked)
+            .map(|row| (row.id, row.digest))
+            .collect();
         for (id, digest) in stale {
             // It may be on its way: the relay may name it as the last thing it stored.
             self.ledger.acknowledged(digest);
@@ -142,7 +156,11 @@ impl Client {
 
     /// Where a lane of this device ends.
     pub(super) fn own_end(&self, inc: Incarnation, lane: Lane) -> (u64, RecordHash) {
-        let end = self.group.as_ref().and_then(|group| group.streams.get(&group.own(inc, lane))).map(super::stream::Stream::reach);
+        let end = self
+            .group
+            .as_ref()
+            .and_then(|group| group.streams.get(&group.own(inc, lane)))
+            .map(super::stream::Stream::reach);
         end.map_or((0, RecordHash([0; 16])), |(seq, hash)| (seq, hash.unwrap_or(RecordHash([0; 16]))))
     }
 }

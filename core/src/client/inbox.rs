@@ -145,7 +145,9 @@ impl Client {
 
     /// Whether the relay may still have something that this device has not heard of.
     fn may_bring_more(&self) -> bool {
-        self.is_connected() && self.link.as_ref().is_some_and(|link| !link.caught_up) && !self.inbox.is_full(&self.config.limits)
+        self.is_connected()
+            && self.link.as_ref().is_some_and(|link| !link.caught_up)
+            && !self.inbox.is_full(&self.config.limits)
     }
 
     fn has_after(&self, after: Position, own: bool) -> bool {

@@ -19,9 +19,10 @@ use crate::{
     ids::{CommandId, DeviceId, MailboxId, OutboxId},
     limits::{INVITE_TTL, MAX_DEVICES},
     pairing::{
+        PairingSecret,
         code::PairingCode,
         exchange::{Candidate, Creator, CreatorStep, Handover},
-        invite::{PairingSecret, QrPayload},
+        invite::QrPayload,
     },
     seal::{record::Kind, roster::AddPayload},
     time::UnixMillis,
@@ -49,7 +50,9 @@ impl OpenInvite {
 
 impl Client {
     pub(super) fn create_invite(&mut self, command: CommandId) {
-        let (Some(group), true) = (&self.group, self.ledger.enabled) else { return self.reject(command, Code::NotEnabled) };
+        let (Some(group), true) = (&self.group, self.ledger.enabled) else {
+            return self.reject(command, Code::NotEnabled);
+        };
         let Some(relay) = self.relay.clone() else { return self.reject(command, Code::NoRelay) };
         if !self.is_connected() && !self.may_connect() || self.backoff.attempt() > 0 {
             return self.reject(command, Code::Offline);
@@ -58,7 +61,7 @@ impl Client {
             return self.reject(command, Code::NotAllowed);
         }
         let code = PairingCode::generate(&mut self.draws.pairing);
-        let qr = QrPayload { relay, creator_sign: group.keys.public().sign, secret: self.draws.pairing.bytes() };
+        let qr = QrPayload::generate(relay, group.keys.public().sign, &mut self.draws.pairing);
         self.end_invite(Code::Cancelled);
         let (by_code, by_qr) = (code.secret(&qr.relay.key), qr.pairing_secret());
         let expires_at = UnixMillis(self.wall().0 + u64::try_from(INVITE_TTL.as_millis()).unwrap_or(u64::MAX));
@@ -112,8 +115,11 @@ impl Client {
             if id == invite.by_code.mailbox
                 && let Some(command) = invite.command.take()
             {
-                let reply =
-                    Reply::Invited { code: invite.code.clone(), qr: Box::new(invite.qr.clone()), expires_at: invite.expires_at };
+                let reply = Reply::Invited {
+                    code: invite.code.clone(),
+                    qr: Box::new(invite.qr.clone()),
+                    expires_at: invite.expires_at,
+                };
                 self.done(command, Ok(reply));
             }
             return;
@@ -132,9 +138,8 @@ impl Client {
             id if id == invite.by_qr.mailbox => &invite.by_qr,
             _ => return,
         };
-        let (mailbox, creator) = invite
-            .exchange
-            .get_or_insert_with(|| (id, Creator::start(secret, keys, group, &mut self.draws.pairing)));
+        let (mailbox, creator) =
+            invite.exchange.get_or_insert_with(|| (id, Creator::start(secret, keys, group, &mut self.draws.pairing)));
         // One invite admits one device: what comes through the other mailbox meanwhile is refused by the relay, and here.
         if *mailbox != id {
             return;
@@ -152,7 +157,11 @@ impl Client {
     /// The other side proved the code and its keys: write the record that admits it.
     fn admit(&mut self, candidate: &Candidate) {
         let device = candidate.device.id();
-        let known = self.group.as_ref().and_then(|group| group.roster.get(device)).map(|member| member.public == candidate.device);
+        let known = self
+            .group
+            .as_ref()
+            .and_then(|group| group.roster.get(device))
+            .map(|member| member.public == candidate.device);
         match known {
             // B15: an id names one key for ever.
             Some(false) => self.end_invite(Code::PairingFailed),
@@ -177,7 +186,8 @@ impl Client {
 
     /// A row reached the relay: perhaps the one that admits a device.
     pub(super) fn row_acked(&mut self, row: OutboxId) {
-        let admitted = self.invite.as_ref().and_then(|invite| invite.admitting).filter(|(admitting, _)| *admitting == row);
+        let admitted =
+            self.invite.as_ref().and_then(|invite| invite.admitting).filter(|(admitting, _)| *admitting == row);
         if let Some((_, device)) = admitted {
             self.hand_over(device);
         }
@@ -204,12 +214,14 @@ impl Client {
             roster: group.chain.clone(),
             baseline,
         };
-        let Some((id, messages)) = self.invite.as_mut().and_then(|invite| {
+        let Some((id, creator)) = self.invite.as_mut().and_then(|invite| {
             invite.admitting = None;
-            invite.exchange.as_mut().map(|(id, creator)| (*id, creator.hand_over(&handover)))
+            invite.exchange.as_mut()
         }) else {
             return;
         };
+        let id = *id;
+        let Ok(messages) = creator.hand_over(&handover) else { return self.end_invite(Code::PairingFailed) };
         for body in messages {
             self.say(ToRelay::MailboxSend { id, body });
         }
@@ -227,7 +239,10 @@ impl Client {
     pub(super) fn mailbox_closed(&mut self, id: MailboxId, code: Code) {
         let ours = self.invite.as_ref().is_some_and(|invite| {
             // The unused of the two closes when the other is claimed.
-            invite.exchange.as_ref().map_or(id == invite.by_code.mailbox || id == invite.by_qr.mailbox, |(used, _)| *used == id)
+            invite
+                .exchange
+                .as_ref()
+                .map_or(id == invite.by_code.mailbox || id == invite.by_qr.mailbox, |(used, _)| *used == id)
         });
         if ours {
             self.end_invite(code);

@@ -24,11 +24,12 @@ use crate::{
     error::{Code, LocalReason},
     ids::{CommandId, Cursor, Lane, MailboxId, OutboxId, RecordHash, StreamId},
     pairing::{
+        PairingSecret,
         exchange::{Handover, Joiner, JoinerStep},
-        invite::{Invite, PairingSecret},
+        invite::Invite,
     },
     seal::{
-        keys::{DeviceKeys, group_id},
+        keys::DeviceKeys,
         record::{self, Kind},
     },
     time::Duration,
@@ -115,7 +116,8 @@ impl Client {
 
     /// The claim holds: prove the code. After a reconnect the exchange goes on where it was.
     pub(super) fn mailbox_claimed(&mut self, id: MailboxId) {
-        let Some(joining) = self.joining.as_mut().filter(|joining| joining.secret.mailbox == id && joining.exchange.is_none())
+        let Some(joining) =
+            self.joining.as_mut().filter(|joining| joining.secret.mailbox == id && joining.exchange.is_none())
         else {
             return;
         };
@@ -128,7 +130,8 @@ impl Client {
     }
 
     pub(super) fn joiner_message(&mut self, id: MailboxId, body: &Bytes) {
-        let Some(joining) = self.joining.as_mut().filter(|joining| joining.secret.mailbox == id && joining.handover.is_none())
+        let Some(joining) =
+            self.joining.as_mut().filter(|joining| joining.secret.mailbox == id && joining.handover.is_none())
         else {
             return;
         };
@@ -155,7 +158,7 @@ impl Client {
     pub(super) fn adopt(&mut self, rows: Vec<(OutboxId, Bytes)>) {
         let Some(joining) = &mut self.joining else { return };
         let (Some(handover), Some(keys)) = (joining.handover.take(), joining.keys.take()) else { return };
-                let moved: Vec<_> = rows
+        let moved: Vec<_> = rows
             .into_iter()
             .filter_map(|(id, blob)| {
                 let entry = self.outbox.get(id).copied()?;
@@ -197,7 +200,7 @@ impl Client {
         let Some(joining) = &mut self.joining else { return };
         joining.kept = true;
         let id = joining.secret.mailbox;
-        let body = joining.exchange.as_mut().map(Joiner::confirm);
+        let body = joining.exchange.as_ref().and_then(Joiner::confirm);
         if let Some(body) = body {
             self.say_now(&ToRelay::MailboxSend { id, body });
             self.say_now(&ToRelay::Bye);
@@ -256,11 +259,9 @@ impl Client {
 impl Group {
     /// A group as its creator handed it over; `None` unless signatures prove all of it.
     ///
-    /// F6: the chain must found this very group, commit to its first epoch, and admit this device. Nothing else is believed.
+    /// F6: the exchange has checked that the genesis makes up the group id and commits to the epoch; the chain must admit this
+    /// device by members' signatures. Nothing else is believed.
     fn from_handover(keys: DeviceKeys, handover: &Handover) -> Option<Self> {
-        if group_id(&handover.access, &handover.genesis_hash) != handover.group {
-            return None;
-        }
         let mut group =
             Self::new(keys, handover.group, handover.access, handover.genesis_hash, handover.epochs.clone());
         for blob in &handover.roster {

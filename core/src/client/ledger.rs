@@ -10,21 +10,23 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     error::Code,
-    ids::{AccessKey, BlobId, Cursor, DeviceId, Digest, GroupId, IdempotencyKey, Incarnation, Kid, Lane, OutboxId, Position, RelayId, Tag},
+    ids::{
+        AccessKey, BlobId, Cursor, DeviceId, Digest, GroupId, IdempotencyKey, Incarnation, Kid, Lane, OutboxId,
+        Position, RelayId, Tag,
+    },
     rng::Draw,
     seal::rest::{StoreKey, open_at_rest, seal_at_rest},
     time::UnixMillis,
 };
 
 /// Numbers of a lane that are reserved at once in the counter beside the store key.
-pub const RESERVE_BLOCK: u64 = 1024;
+pub(super) const RESERVE_BLOCK: u64 = 1024;
 /// Idempotency keys remembered after their blob left the outbox.
-pub const RECENT_KEYS: usize = 64;
+pub(super) const RECENT_KEYS: usize = 64;
 
 /// Every secret, and what changes as rarely.
 #[derive(Clone, Serialize, Deserialize, Default)]
 pub(super) struct Vault {
-    version: u8,
     /// Who this device is, once it belongs to a group.
     pub(super) identity: Option<StoredIdentity>,
     /// The relay in use, as its address string.
@@ -49,7 +51,6 @@ pub(super) struct StoredIdentity {
 /// Positions, settings and what is known of other devices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
 pub(super) struct Ledger {
-    version: u8,
     pub(super) enabled: bool,
     /// The current incarnation; zeros without a group.
     pub(super) inc: [u8; 8],

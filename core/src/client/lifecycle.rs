@@ -24,7 +24,7 @@ use crate::{
 /// Signals within this time count as one.
 const COALESCE: Duration = Duration::from_secs(1);
 /// How long a closing client waits for what is on its way.
-pub const CLOSING: Duration = Duration::from_millis(500);
+const CLOSING: Duration = Duration::from_millis(500);
 
 /// What the platform last said.
 #[derive(Debug, Default)]
@@ -83,9 +83,15 @@ impl Client {
     pub(super) fn forget_group(&mut self) {
         self.batch.ops.insert(0, ClientOp::Erase);
         self.batch.touched.clear();
-        let ledger = Ledger { last_position: self.ledger.last_position, reserved: self.ledger.reserved, ..Ledger::default() };
-        let (returned, acked) = (ledger.last_position, ledger.last_position);
-        self.ledger = Ledger { returned, acked, trimmed: acked, ..ledger };
+        let last = self.ledger.last_position;
+        self.ledger = Ledger {
+            last_position: last,
+            returned: last,
+            acked: last,
+            trimmed: last,
+            reserved: self.ledger.reserved,
+            ..Ledger::default()
+        };
         self.group = None;
         self.outbox = super::outbox::Outbox::default();
         self.inbox = super::inbox::Inbox::default();

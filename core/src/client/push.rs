@@ -111,7 +111,12 @@ impl Client {
     }
 
     /// Seals a record of this device and puts it into the outbox, in the batch of this input.
-    pub(super) fn write_record(&mut self, kind: Kind, payload: Bytes, key: Option<IdempotencyKey>) -> Result<OutboxId, Code> {
+    pub(super) fn write_record(
+        &mut self,
+        kind: Kind,
+        payload: Bytes,
+        key: Option<IdempotencyKey>,
+    ) -> Result<OutboxId, Code> {
         let lane = kind.lane();
         let ms = self.wall();
         let (inc, earlier) = (self.ledger.inc(), self.ledger.earlier_inc);

@@ -113,7 +113,9 @@ impl Client {
             runs.entry((stream_of(&candidate.opened), heads)).or_default().push(index);
         }
         for ((stream, heads), indices) in runs {
-            let Some(key) = indices.first().and_then(|index| group.signing_key(&candidates[*index].opened)) else { continue };
+            let Some(key) = indices.first().and_then(|index| group.signing_key(&candidates[*index].opened)) else {
+                continue;
+            };
             if heads {
                 for index in indices {
                     verified[index] = candidates[index].opened.verify(&key, &group.id);
@@ -221,7 +223,8 @@ impl Client {
     fn heard_from(&mut self, device: DeviceId) {
         self.ledger.heard.insert(device, self.wall());
         if self.ledger.greeted.insert(device) {
-            let Some(name) = self.group.as_ref().and_then(|group| group.roster.get(device)).map(|member| member.name.clone())
+            let Some(name) =
+                self.group.as_ref().and_then(|group| group.roster.get(device)).map(|member| member.name.clone())
             else {
                 return;
             };

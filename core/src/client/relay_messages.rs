@@ -25,10 +25,6 @@ pub(super) enum Pulling {
     Scan(Cursor),
 }
 
-/// What the client last heard of the log's end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Head(pub(super) Cursor);
-
 impl Client {
     /// Message 2 has opened the channel. The client speaks at once after it, so the relay never waits for a sign of life.
     pub(super) fn second_flight(&mut self, payload: Bytes) -> Result<(), Misbehaviour> {
@@ -64,7 +60,9 @@ impl Client {
         let fresh = Place { relay: welcome.relay_id, cursor: Cursor(0), tag: Tag::default(), floor: welcome.floor };
         match self.ledger.place {
             None => self.ledger.place = Some(fresh),
-            Some(place) if place.relay != welcome.relay_id || welcome.head < place.cursor => self.relay_reset(Some(fresh)),
+            Some(place) if place.relay != welcome.relay_id || welcome.head < place.cursor => {
+                self.relay_reset(Some(fresh))
+            }
             Some(ref mut place) => {
                 place.floor = place.floor.max(welcome.floor);
                 self.ledger.place = Some(*place);
@@ -207,7 +205,9 @@ impl Client {
     /// Pulls when there is something to pull, room for it, and no pull under way.
     pub(super) fn pull_if_due(&mut self) {
         let full = self.inbox.is_full(&self.config.limits);
-        let Some(link) = self.link.as_ref().filter(|link| link.is_live() && link.purpose == Purpose::Member) else { return };
+        let Some(link) = self.link.as_ref().filter(|link| link.is_live() && link.purpose == Purpose::Member) else {
+            return;
+        };
         if link.pulling.is_some() {
             return;
         }

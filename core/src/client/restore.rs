@@ -8,13 +8,7 @@
 use bytes::Bytes;
 
 use crate::{
-    client::{
-        Client, Load,
-        command::ClientEvent,
-        ledger::remember,
-        receive::stream_of,
-        stream::Stream,
-    },
+    client::{Client, Load, command::ClientEvent, ledger::remember, receive::stream_of, stream::Stream},
     ids::{Digest, OutboxId, StreamId},
     seal::record::{self, Kind, Opened},
 };
@@ -37,7 +31,8 @@ impl Client {
         let streams = self.group.as_ref().map_or_else(Vec::new, |group| {
             group.streams.iter().filter(|(id, _)| id.device == group.device).map(own).collect()
         });
-        self.opening = Opening { streams, newest: self.outbox.newest().unwrap_or_default(), reissuing: false, settled: false };
+        self.opening =
+            Opening { streams, newest: self.outbox.newest().unwrap_or_default(), reissuing: false, settled: false };
     }
 
     pub(super) fn may_push(&self) -> bool {
@@ -143,5 +138,4 @@ impl Client {
         let epoch = group.epoch_of(record::kid_of(blob)?)?;
         record::open(blob, &group.id, epoch).ok().map(|opened| opened.record.payload)
     }
-
 }

@@ -46,12 +46,12 @@ impl Roster {
     /// The roster of a group of one.
     pub(super) fn founded(genesis: &Genesis) -> Self {
         let founder = Member {
-            public: genesis.device.clone(),
-            name: genesis.name.clone(),
+            public: genesis.device().clone(),
+            name: genesis.name().to_owned(),
             added_by: None,
             added: RecordHash([0; 16]),
         };
-        Self { members: BTreeMap::from([(genesis.device.id(), founder)]) }
+        Self { members: BTreeMap::from([(genesis.device().id(), founder)]) }
     }
 
     pub(super) fn get(&self, device: DeviceId) -> Option<&Member> {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How many hashes are kept to tell a duplicate from a second record at the same place.
-pub const WINDOW: usize = 64;
+const WINDOW: usize = 64;
 
 /// The first 8 bytes of a record's hash, as `seen` entries carry it.
 pub(super) type ShortHash = [u8; 8];
@@ -70,11 +70,6 @@ pub(super) enum Naming {
 }
 
 impl Stream {
-    /// A chain that starts after what a newcomer was told.
-    pub(super) fn with_baseline(seq: u64, hash: RecordHash) -> Self {
-        Self { baseline: Some((seq, hash)), ..Self::default() }
-    }
-
     /// Sets the baseline of a chain that may already hold records.
     pub(super) fn set_baseline(&mut self, seq: u64, hash: RecordHash) {
         if seq > self.last {

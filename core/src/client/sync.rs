@@ -1,7 +1,10 @@
 //! "Sync now": everything queued at the call is at the relay, everything the relay had at the call is here.
 
 use crate::{
-    client::{Client, Timer, command::{ClientEvent, Reply}},
+    client::{
+        Client, Timer,
+        command::{ClientEvent, Reply},
+    },
     error::Code,
     ids::{CommandId, Cursor, OutboxId},
     time::Duration,
@@ -74,7 +77,8 @@ impl Client {
             return;
         }
         self.report_progress();
-        let caught_up = self.is_connected() && self.link.as_ref().is_some_and(|link| link.caught_up && link.pulling.is_none());
+        let caught_up =
+            self.is_connected() && self.link.as_ref().is_some_and(|link| link.caught_up && link.pulling.is_none());
         let open = std::mem::take(&mut self.syncs.open);
         let (complete, rest) = open.into_iter().partition(|sync| {
             sync.pulled && caught_up && !sync.through.is_some_and(|through| self.outbox.pending_through(through))
