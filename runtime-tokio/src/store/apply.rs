@@ -74,10 +74,10 @@ fn apply_one(transaction: &Transaction<'_>, operation: &ClientOp) -> rusqlite::R
         ClientOp::Reserve(_) => Ok(()),
         ClientOp::Enqueue(row) => enqueue(transaction, row),
         ClientOp::Acked { id, position } => acknowledge(transaction, number(id.0), position.map(|at| number(at.0))),
-        ClientOp::Unacked(id) => run("DELETE FROM acked WHERE id = ?", params![number(id.0)]),
+        ClientOp::Unacked(id) => run(UNACK, params![number(id.0)]),
         ClientOp::Remove(id) => {
             run("DELETE FROM outbox WHERE id = ?", params![number(id.0)])?;
-            run("DELETE FROM acked WHERE id = ?", params![number(id.0)])
+            run(UNACK, params![number(id.0)])
         }
         ClientOp::Deliver(row) => run(
             "INSERT OR REPLACE INTO inbox (position, size, blob) VALUES (?, ?, ?)",
@@ -103,6 +103,7 @@ fn apply_one(transaction: &Transaction<'_>, operation: &ClientOp) -> rusqlite::R
     }
 }
 
+const UNACK: &str = "DELETE FROM acked WHERE id = ?";
 const SET_CELL: &str = "INSERT OR REPLACE INTO cell (id, value) VALUES (?, ?)";
 
 fn enqueue(transaction: &Transaction<'_>, row: &OutboxRow) -> rusqlite::Result<()> {
@@ -126,9 +127,10 @@ fn enqueue(transaction: &Transaction<'_>, row: &OutboxRow) -> rusqlite::Result<(
             &row.blob[..],
         ])?;
     if entry.acked {
-        acknowledge(transaction, number(entry.id.0), entry.position.map(|at| number(at.0)))?;
+        acknowledge(transaction, number(entry.id.0), entry.position.map(|at| number(at.0)))
+    } else {
+        transaction.prepare_cached(UNACK)?.execute([number(entry.id.0)]).map(drop)
     }
-    Ok(())
 }
 
 /// An acknowledgement of a row that was removed meanwhile is void.
