@@ -86,7 +86,7 @@ impl fmt::Display for Figures {
         writeln!(f, "  device back           all caught up {:.1?} after its restart", self.device_recovery)?;
         writeln!(
             f,
-            "  killed device         had kept {} of {} lines; the rest was written anew",
+            "  killed device         had kept {} of the {} lines it was given; any others were given again",
             self.kept, self.given
         )?;
         writeln!(f, "  delivered again       {} across that kill, unacknowledged before", self.again)?;

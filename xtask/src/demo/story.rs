@@ -73,7 +73,7 @@ pub(super) fn tell(choice: &Choice, programs: &Programs, folder: &Path, teller: 
     play.start_phone()?;
     let kept = play.survived(given, confirmed)?;
     let device_recovery = restart.elapsed();
-    teller.say(format_args!("The phone is back; it had kept {kept} of {given} lines and is given the rest again."));
+    teller.say(format_args!("The phone is back; it had kept {kept} of the {given} lines it was given."));
     play.write_again(kept, given)?;
     play.write_until(most)?;
     play.wait("all but the last lines", |ledgers| {
