@@ -11,6 +11,7 @@
 #![deny(missing_docs)]
 
 pub mod address;
+mod base32;
 pub mod channel;
 pub mod client;
 pub mod driver;
@@ -19,6 +20,7 @@ pub mod gate;
 pub mod ids;
 pub mod limits;
 pub mod machine;
+mod noise;
 pub mod pairing;
 pub mod relay;
 pub mod rng;
