@@ -3,5 +3,6 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-pub mod private;
+pub mod config;
+pub mod identity;
 pub mod store;

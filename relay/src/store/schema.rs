@@ -17,8 +17,7 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use thiserror::Error;
 use zerok_core::ids::RelayId;
-
-use crate::private::{self, PrivateError};
+use zerok_tokio::data_dir::create_private;
 
 /// The database's name in the data directory.
 pub const FILE: &str = "relay.db";
@@ -131,9 +130,6 @@ pub enum OpenError {
         /// What it is.
         found: String,
     },
-    /// The data directory is not private or not usable.
-    #[error(transparent)]
-    Private(#[from] PrivateError),
     /// SQLite failed.
     #[error("the database does not open: {0}")]
     Sqlite(#[from] rusqlite::Error),
@@ -153,19 +149,18 @@ pub(super) struct Ready {
     pub(super) set_aside: Option<PathBuf>,
 }
 
-/// Opens the database in `dir`, creating it if need be; sets a damaged one aside.
+/// Opens the database in `dir`, which must exist, creating it if need be; sets a damaged one aside.
 pub(super) fn open(dir: &Path) -> Result<Ready, OpenError> {
-    private::folder(dir)?;
     let path = dir.join(FILE);
     // SQLite gives its side files the mode of the main file, so this one call makes all of them private.
-    drop(private::file(&path)?);
+    create_private(&path)?;
     let first = verify(&path).and_then(|writer| Ok((identify(&writer)?, writer)));
     let (relay_id, writer, set_aside) = match first {
         Ok((relay_id, writer)) => (relay_id, writer, None),
         Err(Refused::Damaged(what)) => {
             let aside = set_aside(&path)?;
             tracing::error!(%what, aside = %aside.display(), "the database is damaged; it was set aside and a new one started");
-            drop(private::file(&path)?);
+            create_private(&path)?;
             let writer = verify(&path).map_err(Refused::into_error)?;
             (identify(&writer).map_err(Refused::into_error)?, writer, Some(aside))
         }

@@ -6,6 +6,7 @@ mod expiry;
 mod faults;
 mod log;
 mod mailboxes;
+mod plans;
 mod quota;
 
 use std::{
