@@ -19,6 +19,7 @@ pub mod gate;
 pub mod ids;
 pub mod limits;
 pub mod machine;
+mod noise;
 pub mod pairing;
 pub mod relay;
 pub mod rng;

@@ -14,6 +14,12 @@ pub const MAX_MESSAGE: usize = MAX_BLOB + 64 * 1024;
 pub const MAX_NOISE: usize = 65_535;
 /// Largest payload of handshake message 2, bytes after its own overhead.
 pub const MAX_SECOND_FLIGHT: usize = 60_000;
+/// Largest payload of handshake message 1, bytes after its own overhead.
+pub const MAX_FIRST_FLIGHT: usize = 4 * 1024;
+/// Most blobs in one push or page and most receipts in one `Pushed`; a sender starts another message there.
+pub const MAX_ENTRIES: usize = 8192;
+/// Most later access keys in a `Hello`. Reserved: version 1 sends none.
+pub const MAX_CHAIN: usize = 32;
 /// Largest blob carried inside a `News`, bytes.
 pub const MAX_INLINE: usize = 4 * 1024;
 /// Largest mailbox message, bytes.

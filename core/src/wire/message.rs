@@ -201,11 +201,37 @@ pub enum Request {
     Mailbox(MailboxId),
 }
 
-/// Why a relay refuses. Numbered in ranges: 1xxx message, 2xxx limits, 3xxx relay state, 4xxx membership, 5xxx pairing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Error)]
-#[non_exhaustive]
-#[repr(u16)]
-pub enum WireCode {
+macro_rules! wire_codes {
+    ($($(#[doc = $doc:literal])* #[error($text:literal)] $variant:ident = $number:literal,)*) => {
+        /// Why a relay refuses. Numbered in ranges: 1xxx message, 2xxx limits, 3xxx relay state, 4xxx membership, 5xxx pairing.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Error)]
+        #[non_exhaustive]
+        #[repr(u16)]
+        pub enum WireCode {
+            $($(#[doc = $doc])* #[error($text)] $variant = $number,)*
+        }
+
+        impl WireCode {
+            /// Every code there is.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The code with this number.
+            pub const fn from_number(number: u16) -> Option<Self> {
+                match number {
+                    $($number => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+
+            /// Its number.
+            pub const fn number(self) -> u16 {
+                self as u16
+            }
+        }
+    };
+}
+
+wire_codes! {
     /// A message that does not decode.
     #[error("message does not decode")]
     BadMessage = 1001,
