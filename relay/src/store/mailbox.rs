@@ -36,8 +36,13 @@ pub(super) fn open(
     limit: u32,
 ) -> Result<Verdict, Trouble> {
     if let Some(there) = find(conn, id)? {
-        let ours = there.group == group && !there.closed;
-        return Ok(if ours { Ok(()) } else { Err(WireCode::InviteUnknown) });
+        return Ok(match there {
+            Mailbox { group: owner, .. } if owner != group => Err(WireCode::InviteUnknown),
+            Mailbox { closed: false, .. } => Ok(()),
+            // Its creator learns which half of the invite to attach to.
+            Mailbox { twin, .. } if find(conn, twin)?.is_some_and(|twin| !twin.closed) => Err(WireCode::InviteUsed),
+            _ => Err(WireCode::InviteUnknown),
+        });
     }
     let (open, ended): (i64, i64) = conn
         .prepare_cached("SELECT count(*) FILTER (WHERE closed = 0), count(*) FILTER (WHERE closed = 1) FROM mailboxes WHERE grp = ?1")?

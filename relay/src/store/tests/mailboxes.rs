@@ -66,10 +66,12 @@ fn b5_a_claim_closes_the_other_half_of_the_invite_for_good() {
     let again = rig.persist(vec![open_op(CODE, QR, 1, 8), open_op(QR, CODE, 1, 8)]);
     assert_eq!(
         again,
-        [RelayOutcome::Mailbox(Err(WireCode::InviteUnknown)), RelayOutcome::Mailbox(Ok(()))],
+        [RelayOutcome::Mailbox(Err(WireCode::InviteUsed)), RelayOutcome::Mailbox(Ok(()))],
         "a creator that reconnects attaches to the claimed one only"
     );
     assert_eq!(rig.mailbox(claim(CODE, 8, NOON)), Err(WireCode::InviteUnknown));
+    rig.persist(vec![RelayOp::CloseMailbox { id: mailbox_id(QR) }]);
+    assert_eq!(rig.mailbox(open_op(CODE, QR, 1, 8)), Err(WireCode::InviteUnknown), "an ended invite stays ended");
 }
 
 #[test]
