@@ -124,3 +124,5 @@ impl Dh for ContributoryX25519 {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
