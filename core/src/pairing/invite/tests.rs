@@ -26,7 +26,7 @@ fn a_picture_survives_its_url() {
     assert!(url.starts_with("zerok://join?i="), "{url}");
     assert_eq!(url.parse(), Ok(qr.clone()));
     assert_eq!(url.trim_start_matches("zerok://join?i=").parse(), Ok(qr.clone()), "the payload alone");
-    assert_eq!(url.to_uppercase().replace("?I=", "?i=").parse(), Ok(qr.clone()));
+    assert_eq!(url.to_uppercase().parse(), Ok(qr.clone()));
     assert_eq!(format!(" {}&utm=x#top\n", url.replace("?i=", "?a=b&i=")).parse(), Ok(qr));
 }
 
