@@ -249,11 +249,11 @@ impl SyncClient {
     ///
     /// # Errors
     /// [`Code::Pending`] with the blob's id when the relay has to wait: it goes out by itself, do not push again.
-    pub fn push(
+    pub fn push<D: Into<Bytes>>(
         &self,
-        data: impl Into<Bytes>,
+        data: D,
         key: Option<IdempotencyKey>,
-    ) -> impl Future<Output = Result<Pushed, SyncError>> + Send + use<> {
+    ) -> impl Future<Output = Result<Pushed, SyncError>> + Send + use<D> {
         let waiting = self.begin(ClientCommand::Push { data: data.into(), key, detached: false }).uncancelled();
         async {
             match waiting.answer().await? {
@@ -267,11 +267,11 @@ impl SyncClient {
     ///
     /// # Errors
     /// As every call.
-    pub fn push_detached(
+    pub fn push_detached<D: Into<Bytes>>(
         &self,
-        data: impl Into<Bytes>,
+        data: D,
         key: Option<IdempotencyKey>,
-    ) -> impl Future<Output = Result<BlobId, SyncError>> + Send + use<> {
+    ) -> impl Future<Output = Result<BlobId, SyncError>> + Send + use<D> {
         let waiting = self.begin(ClientCommand::Push { data: data.into(), key, detached: true }).uncancelled();
         async {
             match waiting.answer().await? {

@@ -51,7 +51,7 @@ pub(crate) struct ClientStation {
     store: Worker<ClientStore>,
     calls: HashMap<CommandId, oneshot::Sender<Answer>>,
     board: Board,
-    /// The last problem that a store told of: what stopped the machine, unless it was asked to stop.
+    /// What stopped the machine, unless it was asked to stop.
     problem: Option<Code>,
 }
 
@@ -76,7 +76,7 @@ impl ClientStation {
     fn publish(&mut self, event: ClientEvent) {
         match &event {
             ClientEvent::Status(status) => drop(self.board.status.send_replace(*status)),
-            ClientEvent::Problem(code) => self.problem = Some(*code),
+            ClientEvent::Problem(Code::StorageFailed) => self.problem = Some(Code::StorageFailed),
             _ => {}
         }
         // Nobody may be listening; reads are the truth.

@@ -37,7 +37,9 @@ impl Dialer for FirstOf {
 }
 
 /// Races attempts. Fails as the last one failed that had a transport to try at all.
-pub(crate) async fn first_of(attempts: Vec<BoxFuture<'static, Result<Opened, LinkFailure>>>) -> Result<Opened, LinkFailure> {
+pub(crate) async fn first_of(
+    attempts: Vec<BoxFuture<'static, Result<Opened, LinkFailure>>>,
+) -> Result<Opened, LinkFailure> {
     let mut waiting = attempts.into_iter();
     let mut running = JoinSet::new();
     let mut failure = LinkFailure::NoTransport;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, atomic::AtomicBool};
 
 use tokio::sync::{broadcast, mpsc, watch};
+use zeroize::Zeroizing;
 use zerok_core::{
     channel::ChannelKind,
     client::{
@@ -17,7 +18,6 @@ use zerok_core::{
     rng::Seed,
     seal::rest::StoreKey,
 };
-use zeroize::Zeroizing;
 
 use super::{Calls, Info, Options, Shared, SyncClient, SyncError};
 use crate::{
@@ -49,7 +49,8 @@ impl SyncClient {
     /// [`Code::AlreadyRunning`], [`Code::KeyLost`], [`Code::KeychainLocked`], or what is wrong with the store.
     pub async fn open(options: Options) -> Result<Self, SyncError> {
         let asked = options.clone();
-        let ground = tokio::task::spawn_blocking(move || Ground::open(&asked)).await.map_err(std::io::Error::other)??;
+        let ground =
+            tokio::task::spawn_blocking(move || Ground::open(&asked)).await.map_err(std::io::Error::other)??;
         let config = ClientConfig {
             store_key: StoreKey::new(*ground.key),
             kind: ChannelKind::Noise,
