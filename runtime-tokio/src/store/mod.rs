@@ -52,11 +52,10 @@ impl ClientDisk {
 }
 
 /// The counter moves before the commit: if the process dies in between it is ahead, which costs a new incarnation and no reuse.
-/// An `Erase` starts it afresh, with whatever follows.
+/// It never goes back, not even with an `Erase`.
 fn reserve(keys: &dyn KeyStorage, reserved: &mut u64, operations: &[ClientOp]) -> Result<(), StoreFailure> {
     let raised = operations.iter().fold(*reserved, |reserved, operation| match operation {
         ClientOp::Reserve(counter) => reserved.max(*counter),
-        ClientOp::Erase => 0,
         _ => reserved,
     });
     if raised != *reserved {
