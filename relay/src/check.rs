@@ -51,10 +51,13 @@ impl Findings {
 /// Looks at the configuration, the data directory, the keys and the database.
 pub fn check(config: &Config) -> Findings {
     let mut findings = Findings { data: config.data.clone(), lines: Vec::new() };
-    findings.note("configuration", match config.check() {
-        Ok(()) => Ok(format!("sound, {} machines", config.machines)),
-        Err(error) => Err(error.to_string()),
-    });
+    findings.note(
+        "configuration",
+        match config.check() {
+            Ok(()) => Ok(format!("sound, {} machines", config.machines)),
+            Err(error) => Err(error.to_string()),
+        },
+    );
     if !config.data.is_dir() {
         findings.note("data directory", Ok("not there yet; the first start makes it".to_owned()));
         return findings;
@@ -75,29 +78,38 @@ pub fn check(config: &Config) -> Findings {
     };
     let path = config.data.join(FILE);
     let fresh = !Identity::exists(dir.path()) && !path.exists();
-    findings.note("identity", match fresh {
-        true => Ok("none yet; the first start makes it".to_owned()),
-        false => match Identity::load(&dir) {
-            Ok(identity) => Ok(format!("relay key {}", zerok_core::ids::RelayKey(identity.link.public().0))),
-            Err(error) => Err(error.to_string()),
+    findings.note(
+        "identity",
+        match fresh {
+            true => Ok("none yet; the first start makes it".to_owned()),
+            false => match Identity::load(&dir) {
+                Ok(identity) => Ok(format!("relay key {}", zerok_core::ids::RelayKey(identity.link.public().0))),
+                Err(error) => Err(error.to_string()),
+            },
         },
-    });
-    findings.note("database", match path.exists() {
-        false => Ok("none yet; the first start makes it".to_owned()),
-        true => match store::inspect(&path) {
-            Ok(contents) => Ok(contents.to_string()),
-            Err(error) => Err(error.to_string()),
+    );
+    findings.note(
+        "database",
+        match path.exists() {
+            false => Ok("none yet; the first start makes it".to_owned()),
+            true => match store::inspect(&path) {
+                Ok(contents) => Ok(contents.to_string()),
+                Err(error) => Err(error.to_string()),
+            },
         },
-    });
-    findings.note("disk", match store::free_bytes(&config.data) {
-        Some(free) if free < config.store.reserve_bytes => Err(format!(
-            "{} MiB free, less than the reserve of {} MiB: pushes are refused",
-            free >> 20,
-            config.store.reserve_bytes >> 20
-        )),
-        Some(free) => Ok(format!("{} MiB free", free >> 20)),
-        None => Ok("this system does not say how much is free".to_owned()),
-    });
+    );
+    findings.note(
+        "disk",
+        match store::free_bytes(&config.data) {
+            Some(free) if free < config.store.reserve_bytes => Err(format!(
+                "{} MiB free, less than the reserve of {} MiB: pushes are refused",
+                free >> 20,
+                config.store.reserve_bytes >> 20
+            )),
+            Some(free) => Ok(format!("{} MiB free", free >> 20)),
+            None => Ok("this system does not say how much is free".to_owned()),
+        },
+    );
     findings
 }
 

@@ -104,8 +104,7 @@ pub(crate) fn start(
         };
         let clock = Clock::new();
         let asked = Arc::new(Asked::default());
-        let machine =
-            Counted { relay: Relay::new(config, Seed::new(entropy), clock.now()), asked: Arc::clone(&asked) };
+        let machine = Counted { relay: Relay::new(config, Seed::new(entropy), clock.now()), asked: Arc::clone(&asked) };
         let (links_in, links) = mpsc::channel(LINK_INPUTS);
         let (send, receive) = mpsc::channel(REQUESTS);
         let station = RelayStation {

@@ -141,6 +141,7 @@ pub async fn serve(config: Config) -> Result<Server, ServeError> {
         }
         None => None,
     };
+    #[cfg_attr(not(feature = "iroh"), expect(unused_mut, reason = "only iroh adds to it"))]
     let mut address = RelayAddress {
         key: RelayKey(identity.link.public().0),
         tcp: match (tcp, &config.advertise[..]) {

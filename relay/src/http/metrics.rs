@@ -21,8 +21,7 @@ pub(super) fn render(observed: &Observed, machines: &[RelayStats]) -> String {
     page.single("links", "gauge", "Open links.", sum(|s| s.links as u64));
     page.single("half_open_links", "gauge", "Links whose peer has not proven itself.", sum(|s| s.half_open as u64));
     page.single("groups", "gauge", "Groups with a link, per machine added up.", sum(|s| s.groups as u64));
-    let handshakes =
-        [("result=\"ok\"", sum(|s| s.handshakes_ok)), ("result=\"failed\"", sum(|s| s.handshakes_failed))];
+    let handshakes = [("result=\"ok\"", sum(|s| s.handshakes_ok)), ("result=\"failed\"", sum(|s| s.handshakes_failed))];
     page.family("handshakes_total", "counter", "Handshakes by result.", handshakes);
     page.single("links_refused_total", "counter", "Links over a cap or a rate.", sum(|s| s.links_refused));
     page.single("misbehaved_total", "counter", "Links closed for a fault of the peer.", sum(|s| s.misbehaved));

@@ -47,7 +47,7 @@ use zerok_core::{
 
 pub use disk::free_bytes;
 pub use figures::{COMMIT_BOUNDS, Figures};
-pub use schema::{FILE, OpenError, damage};
+pub use schema::{Contents, FILE, OpenError, inspect};
 
 use disk::Disk;
 use writer::{Job, Writer};

@@ -9,7 +9,7 @@
 //! 1 KiB needs no overflow page: twice the push rate and a quarter of the disk of the obvious layout.
 
 use std::{
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -120,6 +120,11 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// It is damaged, and so is the one that was to replace it, or nobody asked for another.
+    #[error(
+        "the database is damaged ({0}); at its next start the relay sets it aside and begins a new log, which clients refill"
+    )]
+    Damaged(String),
     /// A setting that durability rests on did not hold.
     #[error(
         "SQLite keeps {pragma} = {found}, which cannot promise durability; is the data directory on a network drive?"
@@ -176,13 +181,37 @@ pub(super) fn reader(dir: &Path) -> Result<Connection, OpenError> {
     Ok(conn)
 }
 
-/// Looks for damage without changing anything; `None` means sound.
+/// What a database holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contents {
+    /// Its name.
+    pub relay_id: RelayId,
+    /// Groups.
+    pub groups: u64,
+    /// Blobs.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl fmt::Display for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { relay_id, groups, blobs, bytes } = self;
+        write!(f, "sound, relay id {relay_id}, {groups} groups, {blobs} blobs, {bytes} bytes")
+    }
+}
+
+/// Looks into a database that nobody serves, without repairing or replacing anything.
 ///
 /// # Errors
-/// The file does not open at all.
-pub fn damage(path: &Path) -> Result<Option<String>, rusqlite::Error> {
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    quick_check(&conn)
+/// [`OpenError`]; a damaged one is [`OpenError::Damaged`].
+pub fn inspect(path: &Path) -> Result<Contents, OpenError> {
+    let conn = verify(path).map_err(Refused::into_error)?;
+    let relay_id = identify(&conn).map_err(Refused::into_error)?;
+    let sums = "SELECT count(*), coalesce(sum(count), 0), coalesce(sum(bytes), 0) FROM groups";
+    let (groups, blobs, bytes): (i64, i64, i64) =
+        conn.query_row(sums, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(Contents { relay_id, groups: groups.unsigned_abs(), blobs: blobs.unsigned_abs(), bytes: bytes.unsigned_abs() })
 }
 
 enum Refused {
@@ -194,7 +223,7 @@ impl Refused {
     fn into_error(self) -> OpenError {
         match self {
             Self::Final(error) => error,
-            Self::Damaged(what) => OpenError::Io(std::io::Error::other(what)),
+            Self::Damaged(what) => OpenError::Damaged(what),
         }
     }
 }

@@ -135,7 +135,7 @@ fn g15_a_damaged_file_is_kept_aside_and_a_new_log_begins() {
     }
     drop(file);
     let damaged = fs::read(&path).unwrap();
-    assert!(super::super::damage(&path).unwrap().is_some());
+    assert!(matches!(super::super::inspect(&path), Err(OpenError::Damaged(_))));
 
     let mut rig = open(dir.path(), 1, Settings::default());
     let aside = rig.db.set_aside().expect("it was set aside").to_owned();
