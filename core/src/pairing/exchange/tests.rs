@@ -394,7 +394,7 @@ fn a_sound_group_other_than_the_one_signed_for_is_refused() {
 fn a_genesis_counts_only_in_a_record_of_its_kind_signed_by_its_founder() {
     let mut founded = found("genesis");
     let good = handover(&mut founded, 0);
-    let mut sealed_as = |founded: &mut Founded, kind: Kind| {
+    let sealed_as = |founded: &mut Founded, kind: Kind| {
         let record = Record { kind: kind as u8, ..founded.record(1, ZERO, &founded.genesis.encode()) };
         Handover { roster: vec![founded.seal(&record).blob], ..good.clone() }
     };
