@@ -1,1 +1,3 @@
 //! Simulator, recorder and conformance suites for 0k-Sync.
+
+pub mod store;

@@ -41,9 +41,11 @@ use crate::{
 pub(super) const NEWS_RUN: usize = 8;
 /// Most groups one query asks about.
 const HEADS: usize = 1024;
+/// Stands for the digest of a blob that was not seen here.
+const UNSEEN: Digest = Digest([0; 16]);
 
 /// One group with at least one link on this machine.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Group {
     /// Links from message 1 on.
@@ -58,6 +60,19 @@ pub(super) struct Group {
     wanted: Cursor,
     /// A page is being read for all subscribers.
     loading: bool,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self {
+            watchers: 0,
+            subscribers: BTreeSet::new(),
+            head: Cursor(0),
+            digest: UNSEEN,
+            wanted: Cursor(0),
+            loading: false,
+        }
+    }
 }
 
 /// One new blob of a group.
@@ -138,16 +153,19 @@ impl Relay {
         let Some(link) = links.get_mut(&id) else { return };
         let Some(member) = link.member() else { return };
         member.paging = false;
+        let mut grown = None;
         match answer {
             Ok(page) => {
                 // It now knows of this head, and has the rest or pulls on.
                 member.told = member.told.max(page.head);
-                let (group, head) = (member.group, page.head);
+                grown = Some((member.group, page.head));
                 fx.stats.pages += 1;
                 link.send(fx, &ToDevice::Page(into_page(page, pull.after, PAGE_ROOM)));
-                self.announced(group, head);
             }
             Err(_) => link.refuse(fx, WireCode::Unavailable, Request::Pull, super::ROOM_RETRY.as_millis() as u32),
+        }
+        if let Some((group, head)) = grown {
+            self.announced(group, head);
         }
         self.next_page(id);
         self.nudge(id);
@@ -186,7 +204,7 @@ impl Relay {
             fx.load(RelayQuery::Page { group: name, page }, Purpose::News(name));
         } else {
             group.head = group.wanted;
-            group.digest = Digest([0; 16]);
+            group.digest = UNSEEN;
         }
     }
 
@@ -194,7 +212,7 @@ impl Relay {
     pub(super) fn caught_up(&mut self, name: GroupId, answer: Result<LogPage, StoreFailure>) {
         let Some(group) = self.groups.get_mut(&name) else { return };
         group.loading = false;
-        let known = group.head;
+        let (known, wanted) = (group.head, group.wanted);
         match answer {
             Ok(page) if page.head > known => {
                 // Blobs that expired unread, or a run too long or too large: each client sees that for itself when it pulls.
@@ -203,7 +221,7 @@ impl Relay {
                 self.tell(name, page.head, &entries);
             }
             // The store could not read now: the subscribers are told of the head alone.
-            Err(_) => self.tell(name, known.max(group.wanted), &[]),
+            Err(_) => self.tell(name, known.max(wanted), &[]),
             Ok(_) => {}
         }
         self.catch_up(name);
@@ -247,7 +265,7 @@ impl Relay {
         let Some(group) = groups.get_mut(&name) else { return };
         if head > group.head {
             group.head = head;
-            group.digest = entries.last().filter(|entry| entry.cursor == head).map_or(Digest([0; 16]), |e| e.digest);
+            group.digest = entries.last().filter(|entry| entry.cursor == head).map_or(UNSEEN, |e| e.digest);
         }
         // Every link seals the same bytes, which are made when the first one needs them.
         let mut shared: Vec<_> = entries.iter().map(|_| [None, None]).collect();

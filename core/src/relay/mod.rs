@@ -241,10 +241,7 @@ impl Relay {
                 }
             }
             (Consequence::OpenMailbox { .. }, [RelayOutcome::Mailbox(_), RelayOutcome::Mailbox(_)])
-            | (
-                Consequence::ClaimMailbox { .. } | Consequence::SendMailbox { .. },
-                [RelayOutcome::Mailbox(_)],
-            )
+            | (Consequence::ClaimMailbox { .. } | Consequence::SendMailbox { .. }, [RelayOutcome::Mailbox(_)])
             | (Consequence::Sweep, [RelayOutcome::Swept(_)])
             | (Consequence::Seen(_) | Consequence::CloseMailbox { .. }, []) => true,
             _ => false,
@@ -476,7 +473,9 @@ impl Relay {
                 self.not_appended(link, lane);
                 self.reading(link);
             }
-            Some(Consequence::Seen(seen)) => seen.into_iter().for_each(|(group, key, cursor)| self.see(group, key, cursor)),
+            Some(Consequence::Seen(seen)) => {
+                seen.into_iter().for_each(|(group, key, cursor)| self.see(group, key, cursor))
+            }
             Some(Consequence::OpenMailbox { link, code, .. }) => self.mailbox_failed(link, code),
             Some(Consequence::ClaimMailbox { link, id }) => self.mailbox_failed(link, id),
             Some(Consequence::SendMailbox { link, id, weight }) => {
@@ -626,7 +625,8 @@ impl Relay {
 
     /// While draining: says goodbye to links that have nothing under way, and stops when there is nothing left.
     fn finish(&mut self) {
-        let quiet: Vec<_> = self.links.values().filter(|link| link.open && link.is_quiet()).map(|link| link.id).collect();
+        let quiet: Vec<_> =
+            self.links.values().filter(|link| link.open && link.is_quiet()).map(|link| link.id).collect();
         quiet.into_iter().for_each(|link| self.close(link, CloseReason::Local(LocalReason::Draining)));
         if !self.links.is_empty() {
             return;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::{
     channel::{Opening, Responder},
-    error::{Capacity, CloseReason, LocalReason, Misbehaviour, Wait},
+    error::{Capacity, CloseReason, LocalReason, Misbehaviour},
     ids::{Cursor, Digest, LinkId, LinkKey, RelayKey, TransportId},
     limits::{HANDSHAKE, MAX_BLOB, MAX_ENTRIES, MAX_MESSAGE, MAX_SECOND_FLIGHT},
     machine::Origin,
@@ -72,11 +72,12 @@ impl Relay {
 
     /// Bytes of a peer that has no channel yet.
     pub(super) fn opening_bytes(&mut self, id: LinkId, bytes: Bytes) {
+        let ready = self.is_ready();
         let Some(link) = self.links.get_mut(&id) else { return };
         let fault = match &mut link.stage {
             Stage::Opening(responder) => match responder.receive(bytes) {
                 Ok(None) => return,
-                Ok(Some(opening)) if self.is_ready() => return self.first_flight(id, opening),
+                Ok(Some(opening)) if ready => return self.first_flight(id, opening),
                 Ok(Some(opening)) => return self.early.push((id, opening)),
                 Err(fault) => fault,
             },

@@ -1,0 +1,3 @@
+//! Stores in memory.
+
+pub mod relay;
