@@ -183,7 +183,7 @@ fn a_relay_that_cannot_open_message_1_says_so_and_closes() {
 
 #[test]
 fn links_that_come_before_the_store_is_open_are_answered_when_it_is() {
-    let mut world = World::unopened(1, limits());
+    let mut world = World::unopened(1, &limits());
     let laptop = world.founder();
     let mut peer = world.dial(0, &laptop, 0);
     world.input(0, RelayInput::WallClock(WALL));
@@ -404,7 +404,7 @@ fn g15_a_store_that_fails_ends_the_machine() {
 
 #[test]
 fn a_store_that_does_not_open_ends_the_machine() {
-    let mut world = World::unopened(1, limits());
+    let mut world = World::unopened(1, &limits());
     world.store.set_broken(StoreFailure::TooNew);
     world.store_answers();
     assert_eq!(world.nodes[0].stopped, 1);

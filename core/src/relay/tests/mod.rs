@@ -1,6 +1,7 @@
 //! The relay machine, driven through its inputs and outputs with a store in memory and real channels on the devices' side.
 
 mod abuse;
+mod crowd;
 mod laws;
 mod links;
 mod logs;

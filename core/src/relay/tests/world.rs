@@ -153,8 +153,9 @@ impl World {
     }
 
     /// Several machines over one store, ready to serve.
+    #[allow(clippy::needless_pass_by_value, reason = "callers write them in place")]
     pub(super) fn with(machines: usize, limits: RelayLimits) -> Self {
-        let mut world = Self::unopened(machines, limits);
+        let mut world = Self::unopened(machines, &limits);
         for node in 0..machines {
             world.input(node, RelayInput::WallClock(WALL));
         }
@@ -164,7 +165,7 @@ impl World {
     }
 
     /// Machines whose store has not answered and that do not know the clock.
-    pub(super) fn unopened(machines: usize, limits: RelayLimits) -> Self {
+    pub(super) fn unopened(machines: usize, limits: &RelayLimits) -> Self {
         let now = Time::from_secs(1);
         let machine = |number: usize| {
             let config = RelayConfig { secret: relay_secret(), kind: ChannelKind::Noise, limits: limits.clone() };
