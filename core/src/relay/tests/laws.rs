@@ -18,6 +18,7 @@ use crate::{
 /// A day in the life of two machines: everything that is random comes from the seeds.
 fn scenario(chunk: usize) -> World {
     let mut world = World::with(2, RelayLimits { idle: Duration::from_secs(300), ..limits() });
+    world.recording = true;
     let laptop = world.founder();
     let phone = world.member_of(&laptop);
     let mut one = world.join(0, &laptop, 0);
@@ -69,14 +70,12 @@ fn ticks_before_the_deadline_change_nothing() {
     let laptop = world.founder();
     world.join(0, &laptop, 0);
     let deadline = world.nodes[0].relay.deadline().unwrap();
-    let outputs = world.nodes[0].transcript.len();
     for micros in [0, 1, 1000, deadline.since(world.now).as_micros() as u64 - 1] {
         let now = world.now + Duration::from_micros(micros);
         world.nodes[0].relay.handle(now, RelayInput::Tick).unwrap();
         assert!(world.nodes[0].relay.poll().is_none());
         assert_eq!(world.nodes[0].relay.deadline(), Some(deadline));
     }
-    assert_eq!(world.nodes[0].transcript.len(), outputs);
 }
 
 #[test]
@@ -93,6 +92,7 @@ fn time_that_goes_backwards_is_taken_as_standing_still() {
 #[test]
 fn a_drivers_mistakes_are_reported_and_change_nothing() {
     let mut world = World::new();
+    world.recording = true;
     let laptop = world.founder();
     let mut peer = world.join(0, &laptop, 0);
     world.store_waits = true;

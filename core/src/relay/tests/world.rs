@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) store_waits: bool,
     /// Announcements reach the other machines.
     pub(super) announcing: bool,
+    /// Outputs are written down.
+    pub(super) recording: bool,
     newest: u64,
     draw: Draw,
 }
@@ -186,6 +188,7 @@ impl World {
             now,
             store_waits: true,
             announcing: true,
+            recording: false,
             newest: 0,
             draw: Seed::new([1; 32]).draw("devices"),
         };
@@ -386,7 +389,9 @@ impl World {
         while let Some(output) = self.nodes[node].relay.poll() {
             let at = &mut self.nodes[node];
             assert_eq!(at.stopped, 0, "nothing comes after the stop, but this did: {output:?}");
-            at.transcript.push(format!("{:?} {output:?}", self.now));
+            if self.recording {
+                at.transcript.push(format!("{:?} {output:?}", self.now));
+            }
             match output {
                 RelayOutput::Link(output) => self.perform(node, output),
                 RelayOutput::Store(request) => {
