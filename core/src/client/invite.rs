@@ -172,7 +172,7 @@ impl Client {
             // Pairing the same key again changes nothing in the roster.
             Some(true) => self.hand_over(device),
             None => {
-                let payload = AddPayload { device: candidate.device.clone(), name: candidate.name.clone() }.encode();
+                let payload = AddPayload { device: candidate.device, name: candidate.name.clone() }.encode();
                 match self.write_record(Kind::Add, payload.into(), None) {
                     Ok(row) => {
                         if let Some(invite) = &mut self.invite {
