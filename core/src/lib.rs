@@ -11,6 +11,7 @@
 #![deny(missing_docs)]
 
 pub mod address;
+mod base32;
 pub mod channel;
 pub mod client;
 pub mod driver;

@@ -1,6 +1,7 @@
 //! Fixed fields from front to back. Every refusal is [`SealFault::Structure`]; nothing is allocated here.
 
 use super::SealFault;
+use crate::ids::Lane;
 
 /// What is left to read.
 pub(crate) struct Reader<'a>(&'a [u8]);
@@ -36,6 +37,14 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn u64(&mut self) -> Result<u64, SealFault> {
         self.array().map(u64::from_le_bytes)
+    }
+
+    pub(crate) fn lane(&mut self) -> Result<Lane, SealFault> {
+        match self.u8()? {
+            0 => Ok(Lane::Data),
+            1 => Ok(Lane::Control),
+            _ => Err(SealFault::Structure),
+        }
     }
 
     /// How many bytes are left.

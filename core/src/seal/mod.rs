@@ -51,7 +51,7 @@ pub mod record;
 pub mod rest;
 pub mod roster;
 
-mod bytes;
+pub(crate) mod bytes;
 
 /// Why sealed or signed bytes were refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]

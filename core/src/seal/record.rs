@@ -236,7 +236,7 @@ pub fn open(blob: &[u8], group: &GroupId, epoch: &Epoch) -> Result<Opened, SealF
             &Tag::from(*tag),
         )
         .map_err(|_| SealFault::Decrypt)?;
-    Opened::parse(Bytes::from(buffer))
+    Opened::parse(&Bytes::from(buffer))
 }
 
 /// What applications call the data record at this place: the same on every device, before and after it was sent.
@@ -278,7 +278,7 @@ impl Opened {
     }
 
     /// `buffer` = label ‖ group id ‖ record ‖ signature ‖ padding.
-    fn parse(buffer: Bytes) -> Result<Self, SealFault> {
+    fn parse(buffer: &Bytes) -> Result<Self, SealFault> {
         let plain = &buffer[TEXT_HEAD..];
         let mut reader = Reader::new(plain);
         let sender = DeviceId(reader.array()?);
@@ -351,11 +351,7 @@ fn read_seen(reader: &mut Reader<'_>) -> Result<Vec<SeenEntry>, SealFault> {
             Ok(SeenEntry {
                 device: DeviceId(reader.array()?),
                 inc: Incarnation(reader.array()?),
-                lane: match reader.u8()? {
-                    0 => Lane::Data,
-                    1 => Lane::Control,
-                    _ => return Err(SealFault::Structure),
-                },
+                lane: reader.lane()?,
                 seq: reader.u64()?,
                 hash: reader.array()?,
             })
