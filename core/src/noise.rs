@@ -125,5 +125,3 @@ impl Dh for ContributoryX25519 {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod vectors;

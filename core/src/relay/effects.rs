@@ -45,6 +45,7 @@ pub(super) enum Timer {
 
 /// What happens once a batch is durable, or has failed.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) enum Consequence {
     /// Answer the pusher, tell the subscribers.
     Append { link: LinkId, group: GroupId, lane: Lane, blobs: Vec<(Digest, Option<Bytes>)>, weight: usize },
@@ -92,6 +93,7 @@ pub(super) enum Purpose {
 
 /// The outward side of the machine.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Effects {
     pub(super) now: Time,
     pub(super) limits: RelayLimits,

@@ -45,6 +45,7 @@ const MAX_OWN: usize = 8;
 
 /// One link.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Link {
     pub(super) id: LinkId,
     pub(super) origin: Origin,
@@ -70,6 +71,7 @@ pub(super) struct Link {
 
 /// How far a link has got.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) enum Stage {
     /// Message 1 is awaited.
     Opening(Box<Responder>),
@@ -85,6 +87,7 @@ pub(super) enum Stage {
 
 /// A link between message 1 and message 2.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Greeting {
     pub(super) responder: Responder,
     pub(super) member: Member,
@@ -93,6 +96,7 @@ pub(super) struct Greeting {
 
 /// A link with a channel.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Talk {
     pub(super) channel: Channel,
     pub(super) party: Party,
@@ -101,6 +105,7 @@ pub(super) struct Talk {
 
 /// Who is on the other side.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) enum Party {
     /// A member of a group.
     Member(Box<Member>),
@@ -110,6 +115,7 @@ pub(super) enum Party {
 
 /// A group's member on a link: a cursor, not a queue.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Member {
     pub(super) group: GroupId,
     pub(super) access: AccessKey,
@@ -128,6 +134,7 @@ pub(super) struct Member {
 
 /// Mailbox requests of one link.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Mail {
     /// A mailbox is being opened or claimed; what follows waits for the outcome.
     pub(super) attaching: bool,

@@ -34,6 +34,8 @@ mod quota;
 mod seen;
 pub mod stats;
 pub mod store;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,8 +82,16 @@ pub struct RelayConfig {
     pub limits: RelayLimits,
 }
 
+#[cfg(feature = "model")]
+impl Clone for RelayConfig {
+    fn clone(&self) -> Self {
+        Self { secret: LinkSecret::new(*self.secret.as_bytes()), kind: self.kind, limits: self.limits.clone() }
+    }
+}
+
 /// A relay machine.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Relay {
     config: RelayConfig,
     fx: Effects,
@@ -122,6 +132,7 @@ enum Phase {
 
 impl Relay {
     /// A machine that asks its store to open and serves once it has, and once it was told the wall clock.
+    #[expect(clippy::needless_pass_by_value, reason = "a seed is used once")]
     pub fn new(config: RelayConfig, seed: Seed, now: Time) -> Self {
         let limits = config.limits.clone();
         let (burst, rate) = limits.handshakes;
@@ -472,7 +483,7 @@ impl Relay {
                 self.reading(link);
             }
             Some(Consequence::Seen(seen)) => {
-                seen.into_iter().for_each(|(group, key, cursor)| self.see(group, key, cursor))
+                seen.into_iter().for_each(|(group, key, cursor)| self.see(group, key, cursor));
             }
             Some(Consequence::OpenMailbox { link, code, .. }) => self.mailbox_failed(link, code),
             Some(Consequence::ClaimMailbox { link, id }) => self.mailbox_failed(link, id),
@@ -495,6 +506,10 @@ impl Relay {
         };
         match (purpose, answer) {
             (Purpose::Open, Ok(RelayAnswer::Opened { relay_id })) => self.store_opened(relay_id),
+            // Still no room, not even to purge.
+            (Purpose::Open, Err(StoreFailure::Full)) if self.relay_id.is_some() => {
+                self.fx.timers.set(Timer::Reopen, self.fx.now + ROOM_RETRY);
+            }
             (Purpose::Open, _) => self.fail(),
             (Purpose::Welcome(link), Ok(RelayAnswer::Welcome { own, page })) => self.welcomed(link, own, page),
             (Purpose::Welcome(link), _) => self.close(link, CloseReason::Local(LocalReason::Storage)),
@@ -623,9 +638,9 @@ impl Relay {
 
     /// While draining: says goodbye to links that have nothing under way, and stops when there is nothing left.
     fn finish(&mut self) {
-        let quiet: Vec<_> =
-            self.links.values().filter(|link| link.open && link.is_quiet()).map(|link| link.id).collect();
-        quiet.into_iter().for_each(|link| self.close(link, CloseReason::Local(LocalReason::Draining)));
+        if self.fx.stats.links > 0 {
+            self.dismiss();
+        }
         if !self.links.is_empty() {
             return;
         }
@@ -635,6 +650,12 @@ impl Relay {
         if self.fx.batches.is_empty() {
             self.stop(CloseReason::Local(LocalReason::Draining));
         }
+    }
+
+    fn dismiss(&mut self) {
+        let quiet: Vec<_> =
+            self.links.values().filter(|link| link.open && link.is_quiet()).map(|link| link.id).collect();
+        quiet.into_iter().for_each(|link| self.close(link, CloseReason::Local(LocalReason::Draining)));
     }
 
     /// The store failed: what it holds is unknown, so nothing more is said.

@@ -43,7 +43,7 @@ fn enqueue(id: u64, blob: &[u8]) -> ClientOp {
         hash: RecordHash([4; 16]),
         digest: Digest::of(blob),
         blob_id: BlobId([5; 16]),
-        key: (id % 2 == 0).then_some(IdempotencyKey([6; 16])),
+        key: id.is_multiple_of(2).then_some(IdempotencyKey([6; 16])),
         size: blob.len() as u32,
         acked: false,
         position: None,
@@ -254,7 +254,7 @@ fn d7_a_full_disk_rolls_back_and_refuses_until_the_store_was_read_again() {
     for batch in 2..4 {
         match answers.blocking_recv() {
             Some(StoreInput::PersistFailed { batch: failed, failure: StoreFailure::Full }) => {
-                assert_eq!(failed, BatchId(batch))
+                assert_eq!(failed, BatchId(batch));
             }
             other => panic!("{other:?}"),
         }

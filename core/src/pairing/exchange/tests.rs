@@ -315,8 +315,13 @@ fn c4_a_signature_from_another_exchange_is_worth_nothing() {
     assert_eq!(fault, PairingFault::Signature);
 }
 
-/// Runs the creator's part by hand up to the proof, changed by `change`.
-fn proof_made_of(change: impl Fn(&mut Vec<u8>)) -> Result<JoinerStep, PairingFault> {
+/// A creator that holds the secret and sends what it likes.
+struct Insider {
+    pair: Pair,
+    tunnel: Tunnel,
+}
+
+fn insider() -> Insider {
     let mut pair = pair();
     let mut noise = handshake(&secret(), false, &mut draw("insider"));
     read_handshake(&mut noise, &pair.first).unwrap();
@@ -324,11 +329,79 @@ fn proof_made_of(change: impl Fn(&mut Vec<u8>)) -> Result<JoinerStep, PairingFau
     let mut tunnel = Tunnel::new(noise).unwrap();
     let Ok(JoinerStep::Send(keys)) = pair.joiner.receive(&answer) else { panic!() };
     tunnel.open(&keys, KEYS).unwrap();
-    let text = [CREATOR_LABEL, &tunnel.hash, &pair.founded.group.0].concat();
-    let sign = pair.founded.keys.sign(&text);
-    let mut plain = [&[PROOF][..], &pair.founded.keys.public().sign, &pair.founded.group.0, &sign.0].concat();
+    Insider { pair, tunnel }
+}
+
+impl Insider {
+    fn proof(&self) -> Vec<u8> {
+        let founded = &self.pair.founded;
+        let sign = founded.keys.sign(&[CREATOR_LABEL, &self.tunnel.hash, &founded.group.0].concat());
+        [&[PROOF][..], &founded.keys.public().sign, &founded.group.0, &sign.0].concat()
+    }
+
+    fn send(&mut self, plain: &[u8]) -> Result<JoinerStep, PairingFault> {
+        self.pair.joiner.receive(&self.tunnel.seal(plain).unwrap())
+    }
+}
+
+fn proof_made_of(change: impl Fn(&mut Vec<u8>)) -> Result<JoinerStep, PairingFault> {
+    let mut insider = insider();
+    let mut plain = insider.proof();
     change(&mut plain);
-    pair.joiner.receive(&tunnel.seal(&plain).unwrap())
+    insider.send(&plain)
+}
+
+fn proven() -> Insider {
+    let mut insider = insider();
+    let proof = insider.proof();
+    assert!(matches!(insider.send(&proof), Ok(JoinerStep::Waiting)));
+    insider
+}
+
+#[test]
+fn pieces_are_full_but_the_last_and_never_empty() {
+    for (what, plain) in [
+        ("no flag", vec![PIECE]),
+        ("an empty last piece", vec![PIECE, 1]),
+        ("a third flag", vec![PIECE, 2, 7]),
+        ("a short piece that is not the last", [&[PIECE, 0][..], &[7; PIECE_LEN - 1]].concat()),
+    ] {
+        assert_eq!(proven().send(&plain).unwrap_err(), PairingFault::Malformed, "{what}");
+    }
+    assert!(matches!(proven().send(&[&[PIECE, 0][..], &[7; PIECE_LEN]].concat()), Ok(JoinerStep::Waiting)));
+}
+
+#[test]
+fn a_handover_ends_after_60_pieces() {
+    let mut insider = proven();
+    for i in 0..MAX_PIECES {
+        let step = insider.send(&[&[PIECE, 0][..], &[7; PIECE_LEN]].concat());
+        assert!(matches!(step, Ok(JoinerStep::Waiting)), "piece {i}");
+    }
+    let one_more = insider.send(&[&[PIECE, 0][..], &[7; PIECE_LEN]].concat());
+    assert_eq!(one_more.unwrap_err(), PairingFault::Malformed);
+}
+
+#[test]
+fn a_sound_group_other_than_the_one_signed_for_is_refused() {
+    let mut insider = proven();
+    let other = handover(&mut found("another group"), 0);
+    assert!(other.check().is_ok());
+    assert_eq!(insider.send(&[&[PIECE, 1][..], &other.encode()].concat()).unwrap_err(), PairingFault::Handover);
+}
+
+#[test]
+fn a_genesis_counts_only_in_a_record_of_its_kind_signed_by_its_founder() {
+    let mut founded = found("genesis");
+    let good = handover(&mut founded, 0);
+    let sealed_as = |founded: &mut Founded, kind: Kind| {
+        let record = Record { kind: kind as u8, ..founded.record(1, ZERO, &founded.genesis.encode()) };
+        Handover { roster: vec![founded.seal(&record).blob], ..good.clone() }
+    };
+    assert!(sealed_as(&mut founded, Kind::Genesis).check().is_ok());
+    assert_eq!(sealed_as(&mut founded, Kind::Add).check(), Err(PairingFault::Handover));
+    founded.keys = DeviceKeys::generate(&mut draw("another member"));
+    assert_eq!(sealed_as(&mut founded, Kind::Genesis).check(), Err(PairingFault::Handover));
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) store_waits: bool,
     /// Announcements reach the other machines.
     pub(super) announcing: bool,
+    /// Outputs are written down.
+    pub(super) recording: bool,
     newest: u64,
     draw: Draw,
 }
@@ -153,8 +155,9 @@ impl World {
     }
 
     /// Several machines over one store, ready to serve.
+    #[allow(clippy::needless_pass_by_value, reason = "callers write them in place")]
     pub(super) fn with(machines: usize, limits: RelayLimits) -> Self {
-        let mut world = Self::unopened(machines, limits);
+        let mut world = Self::unopened(machines, &limits);
         for node in 0..machines {
             world.input(node, RelayInput::WallClock(WALL));
         }
@@ -164,7 +167,7 @@ impl World {
     }
 
     /// Machines whose store has not answered and that do not know the clock.
-    pub(super) fn unopened(machines: usize, limits: RelayLimits) -> Self {
+    pub(super) fn unopened(machines: usize, limits: &RelayLimits) -> Self {
         let now = Time::from_secs(1);
         let machine = |number: usize| {
             let config = RelayConfig { secret: relay_secret(), kind: ChannelKind::Noise, limits: limits.clone() };
@@ -185,6 +188,7 @@ impl World {
             now,
             store_waits: true,
             announcing: true,
+            recording: false,
             newest: 0,
             draw: Seed::new([1; 32]).draw("devices"),
         };
@@ -366,7 +370,9 @@ impl World {
 
     /// The store answers one request.
     pub(super) fn store_answers_one(&mut self) -> bool {
-        let Some(node) = (0..self.nodes.len()).find(|node| !self.nodes[*node].requests.is_empty()) else { return false };
+        let Some(node) = (0..self.nodes.len()).find(|node| !self.nodes[*node].requests.is_empty()) else {
+            return false;
+        };
         let Some(request) = self.nodes[node].requests.pop_front() else { return false };
         let answer = self.store.perform(request);
         self.input(node, RelayInput::Store(answer));
@@ -383,7 +389,9 @@ impl World {
         while let Some(output) = self.nodes[node].relay.poll() {
             let at = &mut self.nodes[node];
             assert_eq!(at.stopped, 0, "nothing comes after the stop, but this did: {output:?}");
-            at.transcript.push(format!("{:?} {output:?}", self.now));
+            if self.recording {
+                at.transcript.push(format!("{:?} {output:?}", self.now));
+            }
             match output {
                 RelayOutput::Link(output) => self.perform(node, output),
                 RelayOutput::Store(request) => {
