@@ -36,7 +36,7 @@ fn the_published_vectors_hold() {
     let file: Value = serde_json::from_str(include_str!("../../../tests/vectors/noise.json")).unwrap();
     let vectors = file["vectors"].as_array().unwrap();
     let names: Vec<_> = vectors.iter().map(|vector| vector["protocol_name"].as_str().unwrap()).collect();
-    assert_eq!(names, [IK, NNPSK0]);
+    assert!(names.contains(&IK) && names.contains(&NNPSK0));
     for (vector, name) in vectors.iter().zip(names) {
         let mut sides = [side(vector, name, "init"), side(vector, name, "resp")];
         let messages = vector["messages"].as_array().unwrap();
@@ -49,7 +49,9 @@ fn the_published_vectors_hold() {
             let len = sides[1 - i].read_message(&sent, &mut buffer).unwrap();
             assert_eq!(buffer[..len], hex(&message["payload"]), "{name} payload {i}");
         }
-        assert_eq!(sides[0].get_handshake_hash(), hex(&vector["handshake_hash"]), "{name}");
+        if let Some(hash) = vector.get("handshake_hash") {
+            assert_eq!(sides[0].get_handshake_hash(), hex(hash), "{name}");
+        }
         let mut sides = sides.map(|side| side.into_transport_mode().unwrap());
         for (i, message) in messages[2..].iter().enumerate() {
             let len = sides[i % 2].write_message(&hex(&message["payload"]), &mut buffer).unwrap();
