@@ -87,6 +87,8 @@ codes! {
     Gap = "gap", false, "Records of a device are missing.";
     /// Something was altered.
     Tampered = "tampered", false, "A blob was altered or forged. It was not delivered.";
+    /// Written by a newer version.
+    UpdateNeeded = "updateNeeded", false, "Another device uses a newer version. Update this one; nothing is lost meanwhile.";
     /// Two histories.
     Fork = "fork", false, "Devices were shown different histories.";
     /// A device signed two records for one place.

@@ -125,3 +125,5 @@ impl Dh for ContributoryX25519 {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

@@ -1,3 +1,6 @@
 //! Simulator, recorder and conformance suites for 0k-Sync.
 
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
 pub mod store;

@@ -1,7 +1,439 @@
-//! The client machine.
+//! The client machine: one device of one group, talking to one relay.
+//!
+//! It owns every rule of the device's side; a driver owns sockets, files and clocks. It never blocks, never trusts what a relay
+//! says beyond what signatures prove, and never drops a blob silently.
+//!
+//! # Layout
+//! - [`io`], [`command`], [`store`], [`status`], [`verdict`]: the vocabulary.
+//! - `commit`: batches and the gate; every handled input ends there.
+//! - `lifecycle`: enabling, platform signals, when to dial. `backoff`: how long to wait.
+//! - `link`: the way to the relay, from dialling to the last byte. `relay_messages`: what comes over it.
+//! - `outbox`, `push`: on the way out. `receive`, `stream`, `gaps`, `inbox`: on the way in.
+//! - `group`, `roster`, `heads`: who the others are and what they have. `restore`: a store older than its relay.
+//! - `invite`, `join`: the two sides of pairing. `ledger`: the sealed rows.
+//!
+//! ```text
+//!            Opened            Closing, flushed
+//!  Loading ─────────► Ready ────────────────────► Stopped
+//!     ▲    store full │  │ store failed              ▲
+//!     └───────────────┘  └───────────────────────────┘
+//! ```
+//!
+//! Invariant: what leaves the machine rests on durable batches only (`commit`); see the law tests.
 
 pub mod command;
 pub mod io;
 pub mod status;
 pub mod store;
 pub mod verdict;
+
+mod backoff;
+mod commit;
+mod gaps;
+mod group;
+mod heads;
+mod inbox;
+mod invite;
+mod join;
+mod ledger;
+mod lifecycle;
+mod link;
+mod outbox;
+mod push;
+mod receive;
+mod relay_messages;
+mod restore;
+mod roster;
+mod stream;
+mod sync;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::{
+    address::RelayAddress,
+    channel::ChannelKind,
+    error::Code,
+    gate::Gate,
+    ids::{CommandId, LinkId, LoadId, OutboxId, Position, StreamId},
+    limits::ClientLimits,
+    machine::{Machine, Misuse},
+    rng::{Draw, Seed},
+    seal::{padding::Padding, rest::StoreKey},
+    time::{Time, UnixMillis},
+    timers::Timers,
+};
+
+use self::{
+    backoff::Backoff,
+    command::{ClientCommand, ClientEvent, Rejection, Reply},
+    commit::Effect,
+    gaps::Gaps,
+    group::Group,
+    inbox::Inbox,
+    invite::OpenInvite,
+    io::{ClientInput, ClientOutput},
+    join::Joining,
+    ledger::Ledger,
+    lifecycle::Platform,
+    link::Link,
+    outbox::Outbox,
+    status::Status,
+    sync::Syncs,
+    verdict::Verdict,
+};
+
+/// How a client is set up.
+#[derive(Debug)]
+pub struct ClientConfig {
+    /// Seals the vault and ledger; kept in the keychain, never in the store.
+    pub store_key: StoreKey,
+    /// How links are secured.
+    pub kind: ChannelKind,
+    /// Its bounds.
+    pub limits: ClientLimits,
+    /// How payload sizes are hidden.
+    pub padding: Padding,
+}
+
+/// One device of one group.
+#[derive(Debug)]
+pub struct Client {
+    config: ClientConfig,
+    draws: Draws,
+    now: Time,
+    /// The wall clock as last reported, and when.
+    wall: Option<(Time, UnixMillis)>,
+    phase: Phase,
+    timers: Timers<Timer>,
+    backoff: Backoff,
+    platform: Platform,
+
+    out: VecDeque<ClientOutput>,
+    gate: Gate<Effect>,
+    batch: commit::Batch,
+    loads: BTreeMap<LoadId, Load>,
+    next_load: LoadId,
+
+    ledger: Ledger,
+    relay: Option<RelayAddress>,
+    group: Option<Group>,
+    outbox: Outbox,
+    inbox: Inbox,
+    gaps: Gaps,
+    opening: restore::Opening,
+    verdicts: BTreeMap<u64, Verdict>,
+
+    link: Option<Link>,
+    next_link: LinkId,
+    invite: Option<OpenInvite>,
+    joining: Option<Joining>,
+
+    last_command: CommandId,
+    /// Commands that came before the store was read.
+    early: VecDeque<(CommandId, ClientCommand)>,
+    /// Pushes that wait for the relay.
+    pushes: BTreeMap<OutboxId, CommandId>,
+    syncs: Syncs,
+    last_error: Option<Code>,
+    reported: Option<Status>,
+    /// Links and inputs that came too late, for diagnosis.
+    stale_inputs: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Loading,
+    Ready,
+    Closing,
+    Stopped,
+}
+
+/// A query under way.
+#[derive(Debug)]
+enum Load {
+    Open,
+    Outbox,
+    Inbox(inbox::Reading),
+    /// The unsent records of a group of one, on their way into another group.
+    Moving,
+    /// Records to seal again after the store was found to be restored.
+    Reissue(Vec<OutboxId>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Redial,
+    Handshake,
+    Stall,
+    Keepalive,
+    Answer,
+    Resume,
+    Closing,
+    Retry,
+    Heads,
+    SeenGap,
+    Invite,
+    Join,
+    InboxAge,
+    Push(CommandId),
+    Pull(CommandId),
+    Sync(CommandId),
+}
+
+/// One stream of randomness for each use.
+#[derive(Debug)]
+struct Draws {
+    link: Draw,
+    keys: Draw,
+    seal: Draw,
+    rest: Draw,
+    jitter: Draw,
+    pairing: Draw,
+}
+
+impl Client {
+    /// A client that first asks its store what there is. Nothing is dialled before it is enabled and started.
+    pub fn new(config: ClientConfig, seed: Seed, now: Time) -> Self {
+        let draws = Draws {
+            link: seed.draw("client/link"),
+            keys: seed.draw("client/keys"),
+            seal: seed.draw("client/seal"),
+            rest: seed.draw("client/rest"),
+            jitter: seed.draw("client/jitter"),
+            pairing: seed.draw("client/pairing"),
+        };
+        let mut client = Self {
+            config,
+            draws,
+            now,
+            wall: None,
+            phase: Phase::Loading,
+            timers: Timers::default(),
+            backoff: Backoff::default(),
+            platform: Platform::default(),
+            out: VecDeque::new(),
+            gate: Gate::default(),
+            batch: commit::Batch::default(),
+            loads: BTreeMap::new(),
+            next_load: LoadId(0),
+            ledger: Ledger::default(),
+            relay: None,
+            group: None,
+            outbox: Outbox::default(),
+            inbox: Inbox::default(),
+            gaps: Gaps::default(),
+            opening: restore::Opening::default(),
+            verdicts: BTreeMap::new(),
+            link: None,
+            next_link: LinkId(0),
+            invite: None,
+            joining: None,
+            last_command: CommandId(0),
+            early: VecDeque::new(),
+            pushes: BTreeMap::new(),
+            syncs: Syncs::default(),
+            last_error: None,
+            reported: None,
+            stale_inputs: 0,
+        };
+        client.load(store::ClientQuery::Open, Load::Open);
+        client
+    }
+
+    /// What a user sees. Cheap.
+    pub fn status(&self) -> Status {
+        self.judge_status()
+    }
+
+    /// Inputs for links that were over, for diagnosis.
+    pub fn stale_inputs(&self) -> u64 {
+        self.stale_inputs
+    }
+
+    /// The wall clock, carried forward from when it was last reported.
+    fn wall(&self) -> UnixMillis {
+        self.wall.map_or(UnixMillis(0), |(at, millis)| {
+            let passed = u64::try_from(self.now.since(at).as_millis()).unwrap_or(u64::MAX);
+            UnixMillis(millis.0.saturating_add(passed))
+        })
+    }
+
+    fn command(&mut self, id: CommandId, command: ClientCommand) {
+        match command {
+            ClientCommand::Enable { name } => self.enable(id, &name),
+            ClientCommand::Disable => self.disable(id),
+            ClientCommand::Push { data, key, detached } => self.push(id, data, key, detached),
+            ClientCommand::Pull { after, max_bytes, own } => self.pull(id, after, max_bytes, own),
+            ClientCommand::Ack(position) => self.acknowledge(id, position),
+            ClientCommand::CreateInvite => self.create_invite(id),
+            ClientCommand::CancelInvite => self.cancel_invite(id),
+            ClientCommand::Join { invite, name } => self.join(id, invite, name),
+            ClientCommand::Leave { force } => self.leave(id, force),
+            ClientCommand::SyncNow => self.sync_now(id),
+            ClientCommand::Rename(name) => self.rename(id, &name),
+            ClientCommand::SetRelay(relay) => self.set_relay(id, relay),
+            ClientCommand::Configure(relay) => self.configure(id, relay),
+            ClientCommand::Inspect => {
+                let report = self.report();
+                self.done(id, Ok(Reply::Report(Box::new(report))));
+            }
+            ClientCommand::Settle(through) => self.settle_verdicts(id, through),
+        }
+    }
+
+    fn fired(&mut self, timer: Timer) {
+        match timer {
+            // Dialling and pulling follow from the state after every input.
+            Timer::Redial => {}
+            Timer::Handshake | Timer::Stall | Timer::Answer => self.link_overdue(timer),
+            Timer::Keepalive => self.keep_alive(),
+            Timer::Resume => self.resumed(),
+            Timer::Closing => self.finish_closing(),
+            // A refused lane starts again on a new link.
+            Timer::Retry => self.restart_link(),
+            Timer::Heads => self.send_heads(),
+            Timer::SeenGap => self.seen_gap_due(),
+            Timer::Invite => self.end_invite(Code::InviteExpired),
+            Timer::Join => self.end_join(Code::Offline),
+            Timer::InboxAge => self.age_inbox(),
+            Timer::Push(command) => self.push_overdue(command),
+            Timer::Pull(command) => self.pull_overdue(command),
+            Timer::Sync(command) => self.sync_overdue(command),
+        }
+    }
+
+    /// What follows from the state, whatever the input was.
+    fn follow(&mut self) {
+        if matches!(self.phase, Phase::Ready | Phase::Closing) {
+            self.drive_link();
+            self.pump_outbox();
+            self.schedule_heads();
+            self.watch_wanted();
+            self.answer_waiting_pulls();
+            self.advance_syncs();
+            self.report_status();
+        }
+    }
+
+    fn done(&mut self, command: CommandId, result: Result<Reply, Rejection>) {
+        self.batch.effects.push(Effect::Done { command, result });
+    }
+
+    fn reject(&mut self, command: CommandId, code: Code) {
+        self.done(command, Err(code.into()));
+    }
+
+    fn event(&mut self, event: ClientEvent) {
+        self.batch.effects.push(Effect::Event(event));
+    }
+
+    fn touch(&mut self, stream: StreamId) {
+        self.batch.touched.insert(stream);
+    }
+
+    fn verdict(&mut self, verdict: Verdict) {
+        if self.verdicts.values().any(|known| *known == verdict) {
+            return;
+        }
+        let id = self.ledger.assign_verdict();
+        let sealed = ledger::Sealed::seal(&verdict, &self.config.store_key, &mut self.draws.rest);
+        self.batch.ops.push(store::ClientOp::Verdict { id, verdict: sealed });
+        self.verdicts.insert(id, verdict);
+        self.event(ClientEvent::Verdict { id, verdict });
+    }
+
+    fn settle_verdicts(&mut self, id: CommandId, through: u64) {
+        self.verdicts.retain(|verdict, _| *verdict > through);
+        self.batch.ops.push(store::ClientOp::Settle(through));
+        self.done(id, Ok(Reply::Done));
+    }
+}
+
+impl Machine for Client {
+    type Input = ClientInput;
+    type Output = ClientOutput;
+
+    fn handle(&mut self, now: Time, input: ClientInput) -> Result<(), Misuse> {
+        self.check(&input)?;
+        self.now = self.now.max(now);
+        if self.phase == Phase::Stopped {
+            if let ClientInput::Command(id, _) = input {
+                self.last_command = id;
+                self.out.push_back(ClientOutput::Done { command: id, result: Err(Code::Cancelled.into()) });
+            }
+            return Ok(());
+        }
+        match input {
+            ClientInput::Tick => {}
+            ClientInput::Link(input) => self.link_input(input),
+            ClientInput::Store(input) => self.store_input(input),
+            ClientInput::Command(id, command) => {
+                self.last_command = id;
+                if self.phase == Phase::Loading {
+                    self.early.push_back((id, command));
+                } else {
+                    self.command(id, command);
+                }
+            }
+            ClientInput::Cancel(id) => self.cancel(id),
+            ClientInput::Lifecycle(signal) => self.lifecycle(signal),
+            ClientInput::WallClock(millis) => self.wall_clock(millis),
+        }
+        while let Some(timer) = self.timers.fire(self.now) {
+            self.fired(timer);
+        }
+        self.settle();
+        Ok(())
+    }
+
+    fn poll(&mut self) -> Option<ClientOutput> {
+        self.out.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.timers.deadline()
+    }
+}
+
+impl Client {
+    fn check(&self, input: &ClientInput) -> Result<(), Misuse> {
+        match input {
+            ClientInput::Command(id, _) if *id <= self.last_command => Err(Misuse::IdReused),
+            ClientInput::Link(input) => self.check_link(input),
+            ClientInput::Store(input) => self.check_store(input),
+            _ => Ok(()),
+        }
+    }
+
+    fn wall_clock(&mut self, millis: UnixMillis) {
+        self.wall = Some((self.now, millis));
+        if self.phase == Phase::Ready {
+            self.raise_positions();
+        }
+    }
+
+    /// A position is never reused, whatever happened to the store: each open starts beyond the wall clock's second.
+    fn raise_positions(&mut self) {
+        if let Some((_, millis)) = self.wall.filter(|_| !self.inbox.raised()) {
+            let by_clock = Position((millis.0 / 1000).saturating_mul(1_000_000).saturating_sub(1));
+            self.ledger.last_position = self.ledger.last_position.max(by_clock.min(Position((1 << 53) - (1 << 32))));
+            self.inbox.set_raised();
+        }
+    }
+
+    /// Commands waiting for something that the application gave up on.
+    fn cancel(&mut self, id: CommandId) {
+        self.pushes.retain(|_, command| *command != id);
+        self.timers.cancel(Timer::Push(id));
+        self.timers.cancel(Timer::Pull(id));
+        self.timers.cancel(Timer::Sync(id));
+        self.inbox.cancel(id);
+        self.syncs.cancel(id);
+        self.early.retain(|(early, _)| *early != id);
+        if self.joining.as_ref().is_some_and(|joining| joining.command() == Some(id)) {
+            self.end_join(Code::Cancelled);
+        }
+    }
+}

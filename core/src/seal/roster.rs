@@ -1,6 +1,6 @@
 //! The payloads of control records: who joins, how a device is called, how far a device's lanes reach.
 //!
-//! Decoding is strict: no trailing bytes, no control characters in names, no weak keys. Whether a record may stand is the client's
+//! Decoding is strict: no trailing bytes, no control characters in names (see [`clean_name`]), no weak keys. Whether a record may stand is the client's
 //! to judge.
 
 use super::{SealFault, bytes::Reader, keys::DevicePublic};
@@ -86,16 +86,26 @@ impl HeadsPayload {
     }
 }
 
-/// A name as it may stand in a record: without control characters, cut at [`MAX_NAME`] bytes on a character's edge.
+/// A name as it may stand in a record: without characters that move a cursor or turn text around, trimmed, and cut at [`MAX_NAME`]
+/// bytes on a character's edge. Cleaning twice changes nothing more.
 pub fn clean_name(name: &str) -> String {
     let mut out = String::new();
-    for c in name.trim().chars().filter(|c| !c.is_control()) {
+    for c in name.chars().filter(|c| !plays_tricks(*c)) {
+        if out.is_empty() && c.is_whitespace() {
+            continue;
+        }
         if out.len() + c.len_utf8() > MAX_NAME {
             break;
         }
         out.push(c);
     }
+    out.truncate(out.trim_end().len());
     out
+}
+
+/// Control characters, and the marks that override the direction of text.
+fn plays_tricks(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A length byte and the name, cleaned so that what is written can be read.

@@ -1,0 +1,59 @@
+//! Reconnect backoff: when may the client dial again?
+//!
+//! Knows attempts and time, nothing of links. Never dials; the client asks [`Backoff::until`].
+//!
+//! Invariant: between two failures at least [`STEPS`]`[0]` passes; a reset allows one immediate attempt.
+//!
+//! ```text
+//!            failed                 time passed
+//!   Ready ───────────► Waiting(n) ───────────────► Ready
+//!     ▲                    │ reset (opened, resumed, network changed)
+//!     └────────────────────┘
+//! ```
+
+use crate::{
+    rng::Draw,
+    time::{Duration, Time},
+};
+
+/// Seconds before each next attempt; the last repeats.
+const STEPS: [u64; 6] = [1, 2, 4, 8, 16, 30];
+/// Up to so many milliseconds are added, so that clients do not return in step.
+const JITTER_MILLIS: u32 = 5_000;
+
+/// Growing delay with added jitter.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Backoff {
+    attempt: u32,
+    until: Option<Time>,
+}
+
+impl Backoff {
+    /// The earliest time of the next attempt, or `None` when one may start now.
+    pub(super) fn until(&self, now: Time) -> Option<Time> {
+        self.until.filter(|until| *until > now)
+    }
+
+    /// Failed attempts since the last success.
+    pub(super) fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Records a failed attempt. `at_least` is what the relay asked for.
+    pub(super) fn failed(&mut self, now: Time, at_least: Duration, draw: &mut Draw) {
+        let step = STEPS[(self.attempt as usize).min(STEPS.len() - 1)];
+        let jitter = Duration::from_millis(u64::from(draw.below(JITTER_MILLIS)));
+        self.attempt = self.attempt.saturating_add(1);
+        self.until = Some(now + Duration::from_secs(step).max(at_least) + jitter);
+    }
+
+    /// The next attempt may start at once; failures still count until one succeeds.
+    pub(super) fn hurry(&mut self) {
+        self.until = None;
+    }
+
+    /// Forgets failures.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+}

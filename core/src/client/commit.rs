@@ -1,0 +1,251 @@
+//! Batches and the gate: every handled input ends here.
+//!
+//! While an input is handled, operations and effects are collected. `settle` turns the operations into one batch and holds the
+//! effects behind it; only what needs no durability (dialling, pulling, blobs whose own batch is durable) goes out at once.
+//!
+//! Invariant: an effect is never older than the batch of the input that caused it.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    client::{
+        Client, Load, Phase,
+        command::{ClientEvent, Rejection, Reply},
+        io::ClientOutput,
+        ledger::{Sealed, encode},
+        store::{ClientAnswer, ClientOp, ClientQuery, ClientStore},
+    },
+    error::{Code, LocalReason},
+    ids::{CommandId, LinkId, LoadId, OutboxId, StreamId},
+    machine::{Misuse, StoreFailure, StoreInput, StoreOutput},
+    wire::message::ToRelay,
+};
+
+/// What one input leads to.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) ops: Vec<ClientOp>,
+    pub(super) effects: Vec<Effect>,
+    /// Chains whose state changed.
+    pub(super) touched: BTreeSet<StreamId>,
+    /// The ledger as last written.
+    ledger: Vec<u8>,
+}
+
+/// A consequence that waits for its batch.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// Answer a command.
+    Done { command: CommandId, result: Result<Reply, Rejection> },
+    /// Tell the application.
+    Event(ClientEvent),
+    /// Tell the relay.
+    Say { link: LinkId, message: ToRelay },
+    /// These rows may leave.
+    Durable(Vec<OutboxId>),
+    /// The keys of a new group are safe: tell the creator.
+    JoinKept,
+    /// Close the link after everything before.
+    Hang { link: LinkId, reason: LocalReason },
+    /// Nothing more comes.
+    Stopped,
+}
+
+impl Client {
+    /// Turns what was collected into a batch and lets go of what is durable, until nothing moves any more.
+    pub(super) fn settle(&mut self) {
+        loop {
+            self.follow();
+            self.commit();
+            let mut moved = false;
+            while let Some(effect) = self.gate.release() {
+                moved |= self.perform(effect);
+            }
+            if !moved {
+                break;
+            }
+        }
+    }
+
+    fn commit(&mut self) {
+        let mut ops = std::mem::take(&mut self.batch.ops);
+        let effects = std::mem::take(&mut self.batch.effects);
+        let touched: BTreeSet<_> = std::mem::take(&mut self.batch.touched);
+        if let Some(group) = &self.group {
+            for id in touched {
+                if let Some(stream) = group.streams.get(&id) {
+                    let state = stream.seal(&self.config.store_key, &mut self.draws.rest);
+                    ops.push(ClientOp::Stream { stream: id, state });
+                }
+            }
+        }
+        let ledger = encode(&self.ledger);
+        if ledger != self.batch.ledger && matches!(self.phase, Phase::Ready | Phase::Closing) {
+            self.batch.ledger = ledger;
+            ops.push(ClientOp::Ledger(self.ledger.seal(&self.config.store_key, &mut self.draws.rest)));
+        }
+        if !ops.is_empty() {
+            let batch = self.gate.batch();
+            self.out.push_back(ClientOutput::Store(StoreOutput::Persist { batch, ops }));
+        }
+        for effect in effects {
+            if let Some(effect) = self.gate.hold(effect) {
+                self.perform(effect);
+            }
+        }
+    }
+
+    /// Answers whether the machine's state changed, so that more may follow.
+    fn perform(&mut self, effect: Effect) -> bool {
+        match effect {
+            Effect::Done { command, result } => self.out.push_back(ClientOutput::Done { command, result }),
+            Effect::Event(event) => self.out.push_back(ClientOutput::Event(event)),
+            Effect::Say { link, message } => self.transmit(link, &message),
+            Effect::Durable(ids) => {
+                ids.into_iter().for_each(|id| self.outbox.durable(id));
+                self.pump_outbox();
+                return true;
+            }
+            Effect::JoinKept => {
+                self.join_kept();
+                return true;
+            }
+            Effect::Hang { link, reason } => self.hang(link, reason.into_close()),
+            Effect::Stopped => {
+                self.phase = Phase::Stopped;
+                self.out.push_back(ClientOutput::Stopped);
+            }
+        }
+        false
+    }
+
+    /// Says something once everything so far is durable.
+    pub(super) fn say(&mut self, message: ToRelay) {
+        if let Some(link) = self.link.as_ref().map(|link| link.id) {
+            self.batch.effects.push(Effect::Say { link, message });
+        }
+    }
+
+    pub(super) fn load(&mut self, query: ClientQuery, purpose: Load) {
+        self.next_load = self.next_load.next();
+        self.loads.insert(self.next_load, purpose);
+        self.out.push_back(ClientOutput::Store(StoreOutput::Load { load: self.next_load, query }));
+    }
+
+    pub(super) fn check_store(&self, input: &StoreInput<ClientStore>) -> Result<(), Misuse> {
+        match input {
+            StoreInput::Persisted { batch, .. } | StoreInput::PersistFailed { batch, .. } => {
+                if *batch > self.gate.newest() { Err(Misuse::UnknownAnswer) } else { Ok(()) }
+            }
+            StoreInput::Loaded { load, answer } => match (self.loads.get(load), answer) {
+                (None, _) if *load > self.next_load => Err(Misuse::UnknownAnswer),
+                (None, _) | (_, Err(_)) => Ok(()),
+                (Some(purpose), Ok(answer)) if purpose.fits(answer) => Ok(()),
+                _ => Err(Misuse::WrongAnswer),
+            },
+        }
+    }
+
+    pub(super) fn store_input(&mut self, input: StoreInput<ClientStore>) {
+        match input {
+            StoreInput::Persisted { batch, .. } => {
+                self.gate.durable(batch);
+            }
+            StoreInput::PersistFailed { failure: StoreFailure::Full, .. } => self.store_full(),
+            StoreInput::PersistFailed { failure, .. } => self.store_failed(failure),
+            StoreInput::Loaded { load, answer } => self.loaded(load, answer),
+        }
+    }
+
+    fn loaded(&mut self, load: LoadId, answer: Result<ClientAnswer, StoreFailure>) {
+        let Some(purpose) = self.loads.remove(&load) else { return };
+        match (purpose, answer) {
+            (_, Err(failure)) => self.store_failed(failure),
+            (Load::Open, Ok(ClientAnswer::Opened(image))) => self.opened(*image),
+            (Load::Outbox, Ok(ClientAnswer::Outbox(rows))) => {
+                rows.into_iter().for_each(|(id, blob)| self.outbox.loaded(id, blob));
+            }
+            (Load::Moving, Ok(ClientAnswer::Outbox(rows))) => self.adopt(rows),
+            (Load::Reissue(ids), Ok(ClientAnswer::Outbox(rows))) => self.reissue(&ids, rows),
+            (Load::Inbox(reading), Ok(ClientAnswer::Inbox(rows))) => self.read(reading, rows),
+            // `check_store` let only fitting answers pass.
+            _ => {}
+        }
+    }
+
+    /// The store rolled a batch back cleanly. What memory assumed of it is wrong, so everything is read again: one way to recover.
+    fn store_full(&mut self) {
+        if matches!(self.phase, Phase::Loading | Phase::Stopped) {
+            return;
+        }
+        self.abandon(Code::StorageFull);
+        self.last_error = Some(Code::StorageFull);
+        self.gate.reopen();
+        self.loads.clear();
+        self.phase = Phase::Loading;
+        self.load(ClientQuery::Open, Load::Open);
+    }
+
+    /// The store failed: nothing that was not acknowledged may be believed, now or later.
+    pub(super) fn store_failed(&mut self, failure: StoreFailure) {
+        if self.phase == Phase::Stopped {
+            return;
+        }
+        let code = if failure == StoreFailure::Full { Code::StorageFull } else { Code::StorageFailed };
+        self.stop_with(code);
+    }
+
+    /// Ends for good: the keys or the store cannot be used.
+    pub(super) fn stop_with(&mut self, code: Code) {
+        self.abandon(code);
+        self.gate.reopen();
+        self.out.push_back(ClientOutput::Event(ClientEvent::Problem(code)));
+        self.out.push_back(ClientOutput::Stopped);
+        self.phase = Phase::Stopped;
+    }
+
+    /// Drops everything that rests on batches not known to be durable, and answers every command.
+    fn abandon(&mut self, code: Code) {
+        let mut answers: Vec<CommandId> = self.early.drain(..).map(|(command, _)| command).collect();
+        self.gate.retain(|effect| {
+            if let Effect::Done { command, .. } = effect {
+                answers.push(*command);
+            }
+            false
+        });
+        for effect in std::mem::take(&mut self.batch.effects) {
+            if let Effect::Done { command, .. } = effect {
+                answers.push(command);
+            }
+        }
+        self.batch = Batch::default();
+        answers.extend(std::mem::take(&mut self.pushes).into_values());
+        answers.extend(self.inbox.take_commands());
+        answers.extend(self.syncs.take_commands());
+        answers.extend(self.invite.take().and_then(|invite| invite.command()));
+        answers.extend(self.joining.take().and_then(|joining| joining.command()));
+        for load in std::mem::take(&mut self.loads).into_values() {
+            if let Load::Inbox(reading) = load {
+                answers.push(reading.command);
+            }
+        }
+        answers.sort_unstable();
+        answers.dedup();
+        for command in answers {
+            self.out.push_back(ClientOutput::Done { command, result: Err(code.into()) });
+        }
+        self.drop_link(LocalReason::Storage);
+        self.timers = crate::timers::Timers::default();
+    }
+}
+
+impl Load {
+    fn fits(&self, answer: &ClientAnswer) -> bool {
+        matches!(
+            (self, answer),
+            (Self::Open, ClientAnswer::Opened(_))
+                | (Self::Outbox | Self::Moving | Self::Reissue(_), ClientAnswer::Outbox(_))
+                | (Self::Inbox(_), ClientAnswer::Inbox(_))
+        )
+    }
+}

@@ -1,0 +1,166 @@
+//! Who has what: `seen` entries in every record, and the heads record of a device that has nothing else to say.
+//!
+//! Others learn from them what was withheld from them, and when a blob need not be kept for anyone any more.
+
+use crate::{
+    client::{Client, Timer, stream::Naming, verdict::Verdict},
+    ids::{DeviceId, Incarnation, Lane, RecordHash, StreamId},
+    limits::MAX_SEEN,
+    seal::{
+        record::{Kind, Record, SeenEntry},
+        roster::HeadsPayload,
+    },
+};
+
+impl Client {
+    /// What this device holds of others' chains and has not said yet; everything, for a heads record.
+    pub(super) fn take_seen(&mut self, all: bool) -> Vec<SeenEntry> {
+        let inc = self.ledger.inc();
+        let earlier = self.ledger.earlier_inc;
+        let Some(group) = &mut self.group else { return Vec::new() };
+        let device = group.device;
+        let starting = |id: &StreamId, streams: &std::collections::BTreeMap<StreamId, super::stream::Stream>| {
+            // The first record of an incarnation names the end of the one before.
+            Some(id.inc) == earlier && !streams.contains_key(&StreamId { inc, ..*id })
+        };
+        let ids: Vec<StreamId> = group.streams.keys().copied().collect();
+        let mut seen = Vec::new();
+        let mut reported = Vec::new();
+        for id in ids {
+            let own = id.device == device;
+            if own && !starting(&id, &group.streams) {
+                continue;
+            }
+            let Some(stream) = group.streams.get_mut(&id) else { continue };
+            let (seq, Some(hash)) = stream.reach() else { continue };
+            if seen.len() < MAX_SEEN && (own || all || seq > stream.reported) {
+                seen.push(SeenEntry {
+                    device: id.device,
+                    inc: id.inc,
+                    lane: id.lane,
+                    seq,
+                    hash: super::stream::short(hash),
+                });
+                stream.reported = seq;
+                reported.push(id);
+            }
+        }
+        reported.into_iter().for_each(|id| self.touch(id));
+        seen
+    }
+
+    /// What another member says it holds.
+    pub(super) fn note_seen(&mut self, author: DeviceId, seen: &[SeenEntry]) {
+        let now = self.now;
+        let Some(group) = &mut self.group else { return };
+        let own = group.device;
+        let mut forks = Vec::new();
+        let mut wanted = Vec::new();
+        let mut covered = false;
+        let mut restored = false;
+        for entry in seen {
+            let id = StreamId { device: entry.device, inc: entry.inc, lane: entry.lane };
+            if id.device == own {
+                let known = group.streams.get(&id).map_or(0, |stream| stream.reach().0);
+                // D11: another device holds records of this one that this store does not know.
+                restored |= entry.seq > known;
+                let lanes = self.ledger.covered.entry(author).or_default();
+                let seq = lanes.entry((id.inc, id.lane)).or_default();
+                covered |= *seq < entry.seq;
+                *seq = (*seq).max(entry.seq);
+            }
+            if id.device != own && group.roster.get(id.device).is_none() {
+                continue;
+            }
+            if id.device == own && entry.seq > group.streams.get(&id).map_or(0, |stream| stream.last) {
+                continue;
+            }
+            match group.streams.entry(id).or_default().named(entry.seq, entry.hash, now) {
+                Naming::Agrees => {}
+                Naming::Differs => {
+                    forks.push(Verdict::Fork { sender: id.device, inc: id.inc, lane: id.lane, seq: entry.seq })
+                }
+                Naming::Beyond => wanted.push(id),
+            }
+        }
+        forks.into_iter().for_each(|fork| self.verdict(fork));
+        wanted.into_iter().for_each(|id| self.touch(id));
+        if covered {
+            self.prune();
+        }
+        if restored {
+            self.store_is_older();
+        }
+    }
+
+    /// A heads record repeats where its author's own lanes end, and all that it holds of others.
+    pub(super) fn take_heads(&mut self, record: &Record) {
+        let Ok(payload) = HeadsPayload::decode(&record.payload) else { return };
+        let own_lanes =
+            [(Lane::Data, record.seq, record.prev), (Lane::Control, payload.control_seq, payload.control_hash)];
+        let mut seen: Vec<SeenEntry> = own_lanes
+            .into_iter()
+            .filter(|(_, seq, _)| *seq > 0)
+            .map(|(lane, seq, hash)| SeenEntry {
+                device: record.sender,
+                inc: record.inc,
+                lane,
+                seq,
+                hash: super::stream::short(hash),
+            })
+            .collect();
+        seen.extend(record.seen.iter().cloned());
+        self.note_seen(record.sender, &seen);
+    }
+
+    /// Data was applied: others should learn of it, with the next push or after some quiet.
+    pub(super) fn data_applied(&mut self) {
+        self.ledger.heads_due = true;
+        self.timers.cancel(Timer::Heads);
+    }
+
+    pub(super) fn schedule_heads(&mut self) {
+        let alone = self.group.as_ref().is_none_or(super::group::Group::is_solo);
+        let quiet =
+            self.is_connected() && self.outbox.pending() == 0 && self.link.as_ref().is_some_and(|link| link.caught_up);
+        if self.ledger.heads_due && quiet && !alone {
+            self.timers.start(Timer::Heads, self.now + self.config.limits.heads_after);
+        } else {
+            self.timers.cancel(Timer::Heads);
+        }
+    }
+
+    /// Writes the heads record if one is due. A newer one replaces an older that has not left.
+    pub(super) fn send_heads(&mut self) {
+        if !std::mem::take(&mut self.ledger.heads_due) {
+            return;
+        }
+        let stale: Vec<_> = self
+            .outbox
+            .rows()
+            .filter(|row| row.kind == Kind::Heads as u8 && !row.acked)
+            .map(|row| (row.id, row.digest))
+            .collect();
+        for (id, digest) in stale {
+            // It may be on its way: the relay may name it as the last thing it stored.
+            self.ledger.acknowledged(digest);
+            self.remove_row(id);
+        }
+        let inc = self.ledger.inc();
+        let (control_seq, control_hash) = self.own_end(inc, Lane::Control);
+        let payload = HeadsPayload { control_seq, control_hash }.encode();
+        if self.write_record(Kind::Heads, payload.into(), None).is_err() {
+            self.ledger.heads_due = true;
+        }
+    }
+
+    /// Where a lane of this device ends.
+    pub(super) fn own_end(&self, inc: Incarnation, lane: Lane) -> (u64, RecordHash) {
+        let end = self
+            .group
+            .as_ref()
+            .and_then(|group| group.streams.get(&group.own(inc, lane)))
+            .map(super::stream::Stream::reach);
+        end.map_or((0, RecordHash([0; 16])), |(seq, hash)| (seq, hash.unwrap_or(RecordHash([0; 16]))))
+    }
+}

@@ -1,0 +1,253 @@
+//! The creator's side of pairing: an invite, two mailboxes, and the admission of one device.
+//!
+//! ```text
+//!           MailboxOpened          first message            ADD acked            kept
+//!  Opening ──────────────► Waiting ─────────────► Exchanging ─────────► Handing ──────► (none)
+//!     └──────── expired, cancelled, failed, mailbox closed ─────────────┘
+//! ```
+//!
+//! Invariant: the roster record that admits the device is durable here and acknowledged by the relay before any key leaves.
+
+use bytes::Bytes;
+
+use crate::{
+    client::{
+        Client, Timer,
+        command::{ClientEvent, Reply},
+    },
+    error::Code,
+    ids::{CommandId, DeviceId, MailboxId, OutboxId},
+    limits::{INVITE_TTL, MAX_DEVICES},
+    pairing::{
+        PairingSecret,
+        code::PairingCode,
+        exchange::{Candidate, Creator, CreatorStep, Handover},
+        invite::QrPayload,
+    },
+    seal::{record::Kind, roster::AddPayload},
+    time::UnixMillis,
+    wire::message::ToRelay,
+};
+
+/// An invite that is open.
+#[derive(Debug)]
+pub(super) struct OpenInvite {
+    command: Option<CommandId>,
+    code: PairingCode,
+    qr: QrPayload,
+    by_code: PairingSecret,
+    by_qr: PairingSecret,
+    expires_at: UnixMillis,
+    exchange: Option<(MailboxId, Creator)>,
+    admitting: Option<(OutboxId, DeviceId)>,
+}
+
+impl OpenInvite {
+    pub(super) fn command(self) -> Option<CommandId> {
+        self.command
+    }
+}
+
+impl Client {
+    pub(super) fn create_invite(&mut self, command: CommandId) {
+        let (Some(group), true) = (&self.group, self.ledger.enabled) else {
+            return self.reject(command, Code::NotEnabled);
+        };
+        let Some(relay) = self.relay.clone() else { return self.reject(command, Code::NoRelay) };
+        if !self.is_connected() && !self.may_connect() || self.backoff.attempt() > 0 {
+            return self.reject(command, Code::Offline);
+        }
+        if group.roster.len() >= MAX_DEVICES {
+            return self.reject(command, Code::NotAllowed);
+        }
+        let code = PairingCode::generate(&mut self.draws.pairing);
+        let qr = QrPayload::generate(relay, group.keys.public().sign, &mut self.draws.pairing);
+        self.end_invite(Code::Cancelled);
+        let (by_code, by_qr) = (code.secret(&qr.relay.key), qr.pairing_secret());
+        let expires_at = UnixMillis(self.wall().0 + u64::try_from(INVITE_TTL.as_millis()).unwrap_or(u64::MAX));
+        self.timers.set(Timer::Invite, self.now + INVITE_TTL);
+        self.invite = Some(OpenInvite {
+            command: Some(command),
+            code,
+            qr,
+            by_code,
+            by_qr,
+            expires_at,
+            exchange: None,
+            admitting: None,
+        });
+        self.attach_invite();
+    }
+
+    /// Opens the mailboxes, or attaches to them again over a new link.
+    pub(super) fn attach_invite(&mut self) {
+        if let (Some(invite), true) = (&self.invite, self.is_connected()) {
+            let message = ToRelay::MailboxOpen { code: invite.by_code.mailbox, qr: invite.by_qr.mailbox };
+            self.say_now(&message);
+        }
+    }
+
+    pub(super) fn cancel_invite(&mut self, command: CommandId) {
+        self.end_invite(Code::Cancelled);
+        self.done(command, Ok(Reply::Done));
+    }
+
+    /// Ends the open invite without a new device.
+    pub(super) fn end_invite(&mut self, code: Code) {
+        self.timers.cancel(Timer::Invite);
+        let Some(invite) = self.invite.take() else { return };
+        self.say_now(&ToRelay::MailboxClose { id: invite.by_code.mailbox });
+        match invite.command {
+            Some(command) => self.reject(command, code),
+            None => self.event(ClientEvent::InviteEnded { code }),
+        }
+    }
+
+    /// An invite can only be opened online; one that is open survives a lost link.
+    pub(super) fn invite_offline(&mut self, code: Code) {
+        if self.invite.as_ref().is_some_and(|invite| invite.command.is_some()) {
+            self.end_invite(code);
+        }
+    }
+
+    pub(super) fn mailbox_opened(&mut self, id: MailboxId) {
+        if let Some(invite) = &mut self.invite {
+            if id == invite.by_code.mailbox
+                && let Some(command) = invite.command.take()
+            {
+                let reply = Reply::Invited {
+                    code: invite.code.clone(),
+                    qr: Box::new(invite.qr.clone()),
+                    expires_at: invite.expires_at,
+                };
+                self.done(command, Ok(reply));
+            }
+            return;
+        }
+        self.mailbox_claimed(id);
+    }
+
+    pub(super) fn mailbox_message(&mut self, id: MailboxId, body: &Bytes) {
+        if self.invite.is_none() {
+            return self.joiner_message(id, body);
+        }
+        let Some((group, keys)) = self.group.as_ref().map(|group| (group.id, &group.keys)) else { return };
+        let Some(invite) = &mut self.invite else { return };
+        let secret = match id {
+            id if id == invite.by_code.mailbox => &invite.by_code,
+            id if id == invite.by_qr.mailbox => &invite.by_qr,
+            _ => return,
+        };
+        let (mailbox, creator) =
+            invite.exchange.get_or_insert_with(|| (id, Creator::start(secret, keys, group, &mut self.draws.pairing)));
+        // One invite admits one device: what comes through the other mailbox meanwhile is refused by the relay, and here.
+        if *mailbox != id {
+            return;
+        }
+        match creator.receive(body) {
+            Ok(CreatorStep::Send(message)) => self.say_now(&ToRelay::MailboxSend { id, body: message }),
+            Ok(CreatorStep::Admit(candidate)) => self.admit(&candidate),
+            Ok(CreatorStep::Finished) => self.invite_done(),
+            Ok(CreatorStep::Waiting) => {}
+            // B3: one wrong tag and the invite is void: one guess for whoever sits in the middle.
+            Err(_) => self.end_invite(Code::PairingFailed),
+        }
+    }
+
+    /// The other side proved the code and its keys: write the record that admits it.
+    fn admit(&mut self, candidate: &Candidate) {
+        let device = candidate.device.id();
+        let known = self
+            .group
+            .as_ref()
+            .and_then(|group| group.roster.get(device))
+            .map(|member| member.public == candidate.device);
+        match known {
+            // B15: an id names one key for ever.
+            Some(false) => self.end_invite(Code::PairingFailed),
+            // Pairing the same key again changes nothing in the roster.
+            Some(true) => self.hand_over(device),
+            None => {
+                let payload = AddPayload { device: candidate.device.clone(), name: candidate.name.clone() }.encode();
+                match self.write_record(Kind::Add, payload.into(), None) {
+                    Ok(row) => {
+                        if let Some(invite) = &mut self.invite {
+                            invite.admitting = Some((row, device));
+                        }
+                        self.ledger.wants_full_push.insert(device);
+                        let now = self.wall();
+                        self.ledger.heard.insert(device, now);
+                    }
+                    Err(code) => self.end_invite(code),
+                }
+            }
+        }
+    }
+
+    /// A row reached the relay: perhaps the one that admits a device.
+    pub(super) fn row_acked(&mut self, row: OutboxId) {
+        let admitted =
+            self.invite.as_ref().and_then(|invite| invite.admitting).filter(|(admitting, _)| *admitting == row);
+        if let Some((_, device)) = admitted {
+            self.hand_over(device);
+        }
+    }
+
+    fn hand_over(&mut self, device: DeviceId) {
+        let Some(relay) = self.relay.clone() else { return };
+        let Some(group) = &self.group else { return };
+        let baseline = group
+            .streams
+            .iter()
+            .filter(|(id, _)| id.lane == crate::ids::Lane::Data)
+            .filter_map(|(id, stream)| match stream.reach() {
+                (seq, Some(hash)) => Some((*id, seq, hash)),
+                _ => None,
+            })
+            .collect();
+        let handover = Handover {
+            group: group.id,
+            access: group.access,
+            genesis_hash: group.genesis,
+            epochs: group.secrets(),
+            relay,
+            roster: group.chain.clone(),
+            baseline,
+        };
+        let Some((id, creator)) = self.invite.as_mut().and_then(|invite| {
+            invite.admitting = None;
+            invite.exchange.as_mut()
+        }) else {
+            return;
+        };
+        let id = *id;
+        let Ok(messages) = creator.hand_over(&handover) else { return self.end_invite(Code::PairingFailed) };
+        for body in messages {
+            self.say(ToRelay::MailboxSend { id, body });
+        }
+        self.event(ClientEvent::InviteUsed { device });
+    }
+
+    /// The new device has its keys.
+    fn invite_done(&mut self) {
+        self.timers.cancel(Timer::Invite);
+        if let Some(invite) = self.invite.take() {
+            self.say(ToRelay::MailboxClose { id: invite.by_code.mailbox });
+        }
+    }
+
+    pub(super) fn mailbox_closed(&mut self, id: MailboxId, code: Code) {
+        let ours = self.invite.as_ref().is_some_and(|invite| {
+            // The unused of the two closes when the other is claimed.
+            invite
+                .exchange
+                .as_ref()
+                .map_or(id == invite.by_code.mailbox || id == invite.by_qr.mailbox, |(used, _)| *used == id)
+        });
+        if ours {
+            self.end_invite(code);
+        } else {
+            self.join_refused(id, code);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The joiner's side of pairing: claim a mailbox, prove the code, receive the group, keep it, say so.
+//!
+//! ```text
+//!          claimed            welcome                durable             member link up
+//!  Reaching ─────► Exchanging ───────► Adopting ────────────► Confirming ─────────────► (none)
+//!     └─ refused, offline, failed, cancelled ──┘ (nothing was kept)
+//! ```
+//!
+//! Invariant: keys of the new group are durable here before the creator is told; until then the old state stands untouched.
+
+use bytes::Bytes;
+
+use crate::{
+    address::RelayAddress,
+    client::{
+        Client, Load, Timer,
+        command::{ClientEvent, Reply},
+        commit::Effect,
+        group::Group,
+        receive::stream_of,
+        store::{ClientOp, RosterRow},
+        stream::Judgement,
+    },
+    error::{Code, LocalReason},
+    ids::{CommandId, Cursor, Lane, MailboxId, OutboxId, RecordHash, StreamId},
+    pairing::{
+        PairingSecret,
+        exchange::{Handover, Joiner, JoinerStep},
+        invite::Invite,
+    },
+    seal::{
+        keys::DeviceKeys,
+        record::{self, Kind},
+    },
+    time::Duration,
+    wire::message::ToRelay,
+};
+
+/// How long a join may take in all.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A join under way.
+#[derive(Debug)]
+pub(super) struct Joining {
+    command: Option<CommandId>,
+    relay: RelayAddress,
+    secret: PairingSecret,
+    creator_sign: Option<[u8; 32]>,
+    keys: Option<DeviceKeys>,
+    name: String,
+    exchange: Option<Joiner>,
+    handover: Option<Box<Handover>>,
+    /// The group is ours: what remains is to sync.
+    kept: bool,
+}
+
+impl Joining {
+    pub(super) fn command(&self) -> Option<CommandId> {
+        self.command
+    }
+
+    pub(super) fn relay(&self) -> RelayAddress {
+        self.relay.clone()
+    }
+
+    /// Whether the link to the mailbox is still needed.
+    pub(super) fn needs_mailbox(&self) -> bool {
+        !self.kept
+    }
+}
+
+impl Client {
+    pub(super) fn join(&mut self, command: CommandId, invite: Invite, name: String) {
+        if !super::lifecycle::is_name(&name) {
+            return self.reject(command, Code::InvalidArgs);
+        }
+        if self.group.as_ref().is_some_and(|group| !group.is_solo()) {
+            return self.reject(command, Code::AlreadyInGroup);
+        }
+        if self.joining.is_some() {
+            return self.reject(command, Code::Busy);
+        }
+        let (relay, secret, creator_sign) = match &invite {
+            Invite::Qr(qr) => (qr.relay.clone(), qr.pairing_secret(), Some(qr.creator_sign)),
+            Invite::Code(code) => {
+                let Some(relay) = self.relay.clone() else { return self.reject(command, Code::NoRelay) };
+                let secret = code.secret(&relay.key);
+                (relay, secret, None)
+            }
+        };
+        self.end_invite(Code::Cancelled);
+        self.lifecycle(super::command::Lifecycle::Started);
+        self.drop_link(LocalReason::Unwanted);
+        self.backoff.reset();
+        self.joining = Some(Joining {
+            command: Some(command),
+            relay,
+            secret,
+            creator_sign,
+            keys: None,
+            name,
+            exchange: None,
+            handover: None,
+            kept: false,
+        });
+        self.timers.set(Timer::Join, self.now + PATIENCE);
+    }
+
+    /// The joiner's link is up.
+    pub(super) fn claim_mailbox(&mut self) {
+        self.backoff.reset();
+        if let Some(id) = self.joining.as_ref().map(|joining| joining.secret.mailbox) {
+            self.say_now(&ToRelay::MailboxClaim { id });
+        }
+    }
+
+    /// The claim holds: prove the code. After a reconnect the exchange goes on where it was.
+    pub(super) fn mailbox_claimed(&mut self, id: MailboxId) {
+        let Some(joining) =
+            self.joining.as_mut().filter(|joining| joining.secret.mailbox == id && joining.exchange.is_none())
+        else {
+            return;
+        };
+        let keys = DeviceKeys::generate(&mut self.draws.keys);
+        let (joiner, body) =
+            Joiner::start(&joining.secret, &keys, &joining.name, joining.creator_sign, &mut self.draws.pairing);
+        joining.keys = Some(keys);
+        joining.exchange = Some(joiner);
+        self.say_now(&ToRelay::MailboxSend { id, body });
+    }
+
+    pub(super) fn joiner_message(&mut self, id: MailboxId, body: &Bytes) {
+        let Some(joining) =
+            self.joining.as_mut().filter(|joining| joining.secret.mailbox == id && joining.handover.is_none())
+        else {
+            return;
+        };
+        let Some(exchange) = &mut joining.exchange else { return };
+        match exchange.receive(body) {
+            Ok(JoinerStep::Send(body)) => self.say_now(&ToRelay::MailboxSend { id, body }),
+            Ok(JoinerStep::Waiting) => {}
+            Ok(JoinerStep::Welcome(handover)) => {
+                joining.handover = Some(handover);
+                // What this device queued alone moves along: its bytes are sealed for the old group and must be read first.
+                let ids: Vec<OutboxId> = self
+                    .outbox
+                    .rows()
+                    .filter(|row| !row.acked && row.kind == Kind::Data as u8)
+                    .map(|row| row.id)
+                    .collect();
+                if ids.is_empty() { self.adopt(Vec::new()) } else { self.load_rows(ids, Load::Moving) }
+            }
+            Err(_) => self.end_join(Code::PairingFailed),
+        }
+    }
+
+    /// Becomes a member: the new group's state and the moved records in one batch.
+    pub(super) fn adopt(&mut self, rows: Vec<(OutboxId, Bytes)>) {
+        let Some(joining) = &mut self.joining else { return };
+        let (Some(handover), Some(keys)) = (joining.handover.take(), joining.keys.take()) else { return };
+        let moved: Vec<_> = rows
+            .into_iter()
+            .filter_map(|(id, blob)| {
+                let entry = self.outbox.get(id).copied()?;
+                Some((entry, self.payload_of(&blob)?))
+            })
+            .collect();
+        let Some(mut group) = Group::from_handover(keys, &handover) else { return self.end_join(Code::PairingFailed) };
+        group.take_baseline(&handover.baseline);
+        let had_data = self.group.as_ref().is_some_and(Group::has_written_data);
+        let waiting = std::mem::take(&mut self.pushes);
+        self.forget_group();
+        self.ledger.enabled = true;
+        self.ledger.inc = self.draws.keys.bytes();
+        self.ledger.greeted.extend(group.roster.iter().map(|(id, _)| id));
+        self.batch.touched.extend(group.streams.keys());
+        for blob in &group.chain {
+            let number = self.ledger.assign_roster();
+            self.batch.ops.push(ClientOp::Roster(RosterRow { number, blob: blob.clone() }));
+        }
+        self.group = Some(group);
+        self.relay = Some(handover.relay.clone());
+        self.keep_vault();
+        for (entry, payload) in moved {
+            let Ok(row) = self.write_record(Kind::Data, payload, entry.key) else { continue };
+            if let Some(command) = waiting.get(&entry.id) {
+                self.pushes.insert(row, *command);
+            }
+            if let Some(new) = self.outbox.get(row).map(|row| row.blob_id) {
+                self.event(ClientEvent::BlobReissued { old: entry.blob_id, new });
+            }
+        }
+        self.ledger.joining = Some(had_data);
+        self.ledger.heads_due = true;
+        self.batch.effects.push(Effect::JoinKept);
+    }
+
+    /// The new group is durable here: now the creator may know.
+    pub(super) fn join_kept(&mut self) {
+        let Some(joining) = &mut self.joining else { return };
+        joining.kept = true;
+        let id = joining.secret.mailbox;
+        let body = joining.exchange.as_ref().and_then(Joiner::confirm);
+        if let Some(body) = body {
+            self.say_now(&ToRelay::MailboxSend { id, body });
+            self.say_now(&ToRelay::Bye);
+        }
+        self.drop_link(LocalReason::Done);
+        self.ledger.enabled = true;
+    }
+
+    /// The first welcome as a member completes the join.
+    pub(super) fn finish_joining(&mut self) {
+        let Some(needs_full_push) = self.ledger.joining.take() else { return };
+        let history_complete = self.ledger.place.is_some_and(|place| place.floor == Cursor(0));
+        if let Some(group) = self.group.as_ref().map(|group| group.id) {
+            self.event(ClientEvent::Joined { group, history_complete, needs_full_push });
+        }
+        self.send_heads();
+        self.timers.cancel(Timer::Join);
+        if let Some(command) = self.joining.take().and_then(|joining| joining.command) {
+            self.done(command, Ok(Reply::Joined { history_complete, needs_full_push }));
+        }
+    }
+
+    /// The relay refused the mailbox.
+    pub(super) fn join_refused(&mut self, id: MailboxId, code: Code) {
+        if self.joining.as_ref().is_some_and(|joining| joining.secret.mailbox == id && !joining.kept) {
+            self.end_join(code);
+        }
+    }
+
+    /// A joiner that cannot reach the relay is told at once; once the group is kept it syncs like any member.
+    pub(super) fn join_offline(&mut self, code: Code) {
+        if self.joining.as_ref().is_some_and(|joining| joining.exchange.is_none()) {
+            self.end_join(code);
+        }
+    }
+
+    /// Gives up, or, when the group is already kept, leaves the rest to ordinary syncing.
+    pub(super) fn end_join(&mut self, code: Code) {
+        self.timers.cancel(Timer::Join);
+        let Some(joining) = self.joining.take() else { return };
+        if !joining.kept {
+            self.say_now(&ToRelay::MailboxClose { id: joining.secret.mailbox });
+        }
+        if let Some(command) = joining.command {
+            match (joining.kept, self.ledger.joining) {
+                (true, needs) => {
+                    let needs_full_push = needs.unwrap_or(false);
+                    self.done(command, Ok(Reply::Joined { history_complete: false, needs_full_push }));
+                }
+                (false, _) => self.reject(command, code),
+            }
+        }
+    }
+}
+
+impl Group {
+    /// A group as its creator handed it over; `None` unless signatures prove all of it.
+    ///
+    /// F6: the exchange has checked that the genesis makes up the group id and commits to the epoch; the chain must admit this
+    /// device by members' signatures. Nothing else is believed.
+    fn from_handover(keys: DeviceKeys, handover: &Handover) -> Option<Self> {
+        let mut group =
+            Self::new(keys, handover.group, handover.access, handover.genesis_hash, handover.epochs.clone());
+        for blob in &handover.roster {
+            let epoch = group.epoch_of(record::kid_of(blob)?)?;
+            let opened = record::open(blob, &group.id, epoch).ok()?;
+            let key = group.signing_key(&opened)?;
+            let stream = group.streams.entry(stream_of(&opened)).or_default();
+            let next = stream.judge(opened.record.seq, opened.record.prev, opened.hash) == Judgement::Next;
+            if !next || !opened.verify(&key, &group.id) {
+                return None;
+            }
+            stream.accept(opened.record.seq, opened.hash, Cursor(0));
+            group.apply_roster(&opened);
+            group.chain.push(blob.clone());
+        }
+        let admitted = group.roster.get(group.device).is_some_and(|member| member.public == group.keys.public());
+        admitted.then_some(group)
+    }
+
+    /// What newcomers are told of others' data: at or below, holes are nobody's fault.
+    fn take_baseline(&mut self, baseline: &[(StreamId, u64, RecordHash)]) {
+        for (id, seq, hash) in baseline {
+            if self.roster.get(id.device).is_some() && id.device != self.device {
+                self.streams.entry(*id).or_default().set_baseline(*seq, *hash);
+            }
+        }
+    }
+
+    fn has_written_data(&self) -> bool {
+        self.streams.iter().any(|(id, stream)| id.device == self.device && id.lane == Lane::Data && stream.last > 0)
+    }
+}

@@ -1,0 +1,188 @@
+//! The two sealed rows: the vault, which changes rarely and holds every secret, and the ledger, which changes with most batches.
+//!
+//! Both are postcard under the device's store key, so that a store, a backup or a thief of the database reads neither.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::{
+    error::Code,
+    ids::{
+        AccessKey, BlobId, Cursor, DeviceId, Digest, GroupId, IdempotencyKey, Incarnation, Kid, Lane, OutboxId,
+        Position, RelayId, Tag,
+    },
+    rng::Draw,
+    seal::rest::{StoreKey, open_at_rest, seal_at_rest},
+    time::UnixMillis,
+};
+
+/// Numbers of a lane that are reserved at once in the counter beside the store key.
+pub(super) const RESERVE_BLOCK: u64 = 1024;
+/// Idempotency keys remembered after their blob left the outbox.
+pub(super) const RECENT_KEYS: usize = 64;
+
+/// Every secret, and what changes as rarely.
+#[derive(Clone, Serialize, Deserialize, Default)]
+pub(super) struct Vault {
+    /// Who this device is, once it belongs to a group.
+    pub(super) identity: Option<StoredIdentity>,
+    /// The relay in use, as its address string.
+    pub(super) relay: Option<String>,
+}
+
+/// A device's secrets within its group.
+#[derive(Clone, Serialize, Deserialize, Zeroize)]
+#[zeroize(drop)]
+pub(super) struct StoredIdentity {
+    /// Signing, link and box secrets, 32 bytes each.
+    pub(super) keys: Vec<u8>,
+    #[zeroize(skip)]
+    pub(super) group: GroupId,
+    #[zeroize(skip)]
+    pub(super) access: AccessKey,
+    pub(super) genesis: [u8; 32],
+    /// Epoch secrets, oldest first.
+    pub(super) epochs: Vec<[u8; 32]>,
+}
+
+/// Positions, settings and what is known of other devices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+pub(super) struct Ledger {
+    pub(super) enabled: bool,
+    /// The current incarnation; zeros without a group.
+    pub(super) inc: [u8; 8],
+    /// The incarnation before, which the first record of this one names.
+    pub(super) earlier_inc: Option<Incarnation>,
+    /// Numbers below this are reserved beside the store key.
+    pub(super) reserved: u64,
+    pub(super) next_outbox: OutboxId,
+    /// Highest position assigned.
+    pub(super) last_position: Position,
+    /// Highest position up to which every delivered entry was returned by some pull: `H`.
+    pub(super) returned: Position,
+    pub(super) acked: Position,
+    /// Highest position no longer readable.
+    pub(super) trimmed: Position,
+    pub(super) place: Option<Place>,
+    pub(super) last_synced_at: Option<UnixMillis>,
+    /// Digests the relay acknowledged last: `Welcome.own` must be among them, or the store is older than the relay.
+    pub(super) own_recent: VecDeque<Digest>,
+    /// How far each other device has this device's chains.
+    pub(super) covered: BTreeMap<DeviceId, BTreeMap<(Incarnation, Lane), u64>>,
+    /// When each other device was last heard from, by this device's wall clock.
+    pub(super) heard: BTreeMap<DeviceId, UnixMillis>,
+    /// Devices whose first own record has been reported.
+    pub(super) greeted: BTreeSet<DeviceId>,
+    /// Devices this one admitted and whose wish for a full push was not acted on yet.
+    pub(super) wants_full_push: BTreeSet<DeviceId>,
+    pub(super) next_verdict: u64,
+    pub(super) next_roster: u64,
+    /// When the outbox was last refilled after a reset.
+    pub(super) refilled_at: Option<UnixMillis>,
+    pub(super) recent_keys: VecDeque<(IdempotencyKey, BlobId, Position)>,
+    /// Keys whose absence has been reported.
+    pub(super) missing_kids: BTreeSet<Kid>,
+    /// Blobs already reported as tampered.
+    pub(super) tampered: VecDeque<Digest>,
+    /// A newer record kind was reported.
+    pub(super) unknown_kind: bool,
+    /// This device joined and has not said so yet; whether its application should push its full state.
+    pub(super) joining: Option<bool>,
+    /// Data was applied since the last heads record, or pairing ended.
+    pub(super) heads_due: bool,
+    /// The lowest cursor whose blob was dropped because too much was held.
+    pub(super) dropped_from: Option<Cursor>,
+    /// When the log was last found to be another one.
+    pub(super) reset_at: Option<UnixMillis>,
+}
+
+/// The place in the relay's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub(super) relay: RelayId,
+    pub(super) cursor: Cursor,
+    pub(super) tag: Tag,
+    pub(super) floor: Cursor,
+}
+
+/// A row that is sealed under the store key.
+pub(super) trait Sealed: Serialize + DeserializeOwned {
+    /// What binds the sealed bytes to their place.
+    const LABEL: &'static str;
+
+    fn seal(&self, key: &StoreKey, draw: &mut Draw) -> Bytes {
+        let plain = Zeroizing::new(encode(self));
+        seal_at_rest(key, Self::LABEL, &plain, draw)
+    }
+
+    /// # Errors
+    /// `keyLost` when the row does not open under this key, `storageFailed` when it opens but makes no sense.
+    fn open(key: &StoreKey, sealed: &[u8]) -> Result<Self, Code> {
+        let plain = open_at_rest(key, Self::LABEL, sealed).ok_or(Code::KeyLost)?;
+        postcard::from_bytes(&plain).map_err(|_| Code::StorageFailed)
+    }
+}
+
+impl Sealed for Vault {
+    const LABEL: &'static str = "vault";
+}
+
+impl Sealed for Ledger {
+    const LABEL: &'static str = "ledger";
+}
+
+impl Sealed for super::stream::Stream {
+    const LABEL: &'static str = "stream";
+}
+
+impl Sealed for super::verdict::Verdict {
+    const LABEL: &'static str = "verdict";
+}
+
+/// Plain bytes; these types hold no maps with keys postcard could refuse.
+pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_allocvec(value).unwrap_or_default()
+}
+
+impl Ledger {
+    /// The next position. Never repeats one: at each open it starts beyond the wall clock's second, whatever the store remembers.
+    pub(super) fn assign_position(&mut self) -> Position {
+        self.last_position = self.last_position.next();
+        self.last_position
+    }
+
+    pub(super) fn assign_outbox(&mut self) -> OutboxId {
+        self.next_outbox = self.next_outbox.next();
+        self.next_outbox
+    }
+
+    pub(super) fn assign_verdict(&mut self) -> u64 {
+        self.next_verdict += 1;
+        self.next_verdict
+    }
+
+    pub(super) fn assign_roster(&mut self) -> u64 {
+        self.next_roster += 1;
+        self.next_roster
+    }
+
+    pub(super) fn inc(&self) -> Incarnation {
+        Incarnation(self.inc)
+    }
+
+    /// Remembers a digest the relay acknowledged.
+    pub(super) fn acknowledged(&mut self, digest: Digest) {
+        remember(&mut self.own_recent, digest, 8);
+    }
+}
+
+/// Appends to a bounded list that forgets its oldest.
+pub(super) fn remember<T>(list: &mut VecDeque<T>, item: T, most: usize) {
+    list.push_back(item);
+    if list.len() > most {
+        list.pop_front();
+    }
+}

@@ -1,0 +1,254 @@
+//! On the way in: from sealed entries of the log to verified records, and from those to what they mean.
+//!
+//! Each entry is opened once, verified once (in runs where the chain allows it) and judged once. What cannot be processed yet is
+//! held; what is bad gets a verdict and takes no place. Nothing is skipped silently.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use crate::{
+    client::{
+        Client,
+        command::ClientEvent,
+        gaps::Why,
+        group::Group,
+        ledger::remember,
+        roster::RosterChange,
+        store::{ClientOp, InboxRow},
+        stream::Judgement,
+        verdict::Verdict,
+    },
+    error::Code,
+    ids::{Cursor, DeviceId, Digest, StreamId},
+    seal::{
+        chain::verify_run,
+        keys::Genesis,
+        record::{self, Kind, Opened},
+    },
+};
+
+/// Tampered blobs remembered so that a second look does not report them again.
+const REMEMBERED: usize = 64;
+/// Chains a group may have: devices, lanes and incarnations.
+const MAX_STREAMS: usize = 1024;
+
+/// Where entries come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The log, following the relay cursor.
+    Log,
+    /// The log, looked at again.
+    Scan,
+    /// What was held here.
+    Held,
+}
+
+/// An entry that opened.
+struct Candidate {
+    cursor: Cursor,
+    digest: Digest,
+    blob: Bytes,
+    opened: Opened,
+}
+
+impl Client {
+    /// Processes entries in the log's order.
+    pub(super) fn receive(&mut self, entries: Vec<(Cursor, Bytes)>, source: Source) {
+        let candidates: Vec<Candidate> =
+            entries.into_iter().filter_map(|(cursor, blob)| self.open_entry(cursor, blob, source)).collect();
+        let verified = self.verify(&candidates);
+        for (candidate, good) in candidates.into_iter().zip(verified) {
+            if good {
+                self.take(candidate);
+            } else {
+                self.tampered(candidate.cursor, candidate.digest);
+            }
+        }
+        if source != Source::Held {
+            self.offer_held_again();
+        }
+    }
+
+    /// Opens an entry, or holds it, or reports it.
+    fn open_entry(&mut self, cursor: Cursor, blob: Bytes, source: Source) -> Option<Candidate> {
+        let digest = Digest::of(&blob);
+        if source == Source::Held {
+            self.release(digest);
+        } else if self.gaps.holds(digest) || self.ledger.tampered.contains(&digest) {
+            return None;
+        }
+        let group = self.group.as_ref()?;
+        let Some(kid) = record::kid_of(&blob) else {
+            self.tampered(cursor, digest);
+            return None;
+        };
+        let Some(epoch) = group.epoch_of(kid) else {
+            if self.ledger.missing_kids.len() < REMEMBERED && self.ledger.missing_kids.insert(kid) {
+                self.verdict(Verdict::MissingEpoch { kid });
+            }
+            self.hold(cursor, digest, blob, Why::Key);
+            return None;
+        };
+        let Ok(opened) = record::open(&blob, &group.id, epoch) else {
+            self.tampered(cursor, digest);
+            return None;
+        };
+        let sender = opened.record.sender;
+        if group.signing_key(&opened).is_none() {
+            self.hold(cursor, digest, blob, Why::Sender(sender));
+            return None;
+        }
+        Some(Candidate { cursor, digest, blob, opened })
+    }
+
+    /// One answer per candidate: runs of a chain are verified backward from their last signature.
+    fn verify(&self, candidates: &[Candidate]) -> Vec<bool> {
+        let mut verified = vec![false; candidates.len()];
+        let Some(group) = &self.group else { return verified };
+        let mut runs: BTreeMap<(StreamId, bool), Vec<usize>> = BTreeMap::new();
+        for (index, candidate) in candidates.iter().enumerate() {
+            // Heads stand outside the chains; each is a run of its own.
+            let heads = candidate.opened.record.kind == Kind::Heads as u8;
+            runs.entry((stream_of(&candidate.opened), heads)).or_default().push(index);
+        }
+        for ((stream, heads), indices) in runs {
+            let Some(key) = indices.first().and_then(|index| group.signing_key(&candidates[*index].opened)) else {
+                continue;
+            };
+            if heads {
+                for index in indices {
+                    verified[index] = candidates[index].opened.verify(&key, &group.id);
+                }
+                continue;
+            }
+            let mut run: Vec<&Opened> = indices.iter().map(|index| &candidates[*index].opened).collect();
+            // A held successor vouches for a record whose own signature was damaged on the way.
+            run.extend(self.gaps.ahead_of(stream));
+            let answers = verify_run(&run, &key, &group.id);
+            indices.into_iter().zip(answers).for_each(|(index, answer)| verified[index] = answer);
+        }
+        verified
+    }
+
+    /// A verified record.
+    fn take(&mut self, candidate: Candidate) {
+        let record = &candidate.opened.record;
+        let (sender, seq) = (record.sender, record.seq);
+        let Some(group) = &self.group else { return };
+        if sender == group.device {
+            return self.own_record(&candidate.opened, candidate.digest);
+        }
+        self.heard_from(sender);
+        if record.kind == Kind::Heads as u8 {
+            return self.take_heads(&candidate.opened.record);
+        }
+        let id = stream_of(&candidate.opened);
+        let Some(group) = &mut self.group else { return };
+        if !group.streams.contains_key(&id) && group.streams.len() >= MAX_STREAMS {
+            return self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Key);
+        }
+        let stream = group.streams.entry(id).or_default();
+        match stream.judge(seq, record.prev, candidate.opened.hash) {
+            Judgement::Known => {}
+            Judgement::Impossible => self.tampered(candidate.cursor, candidate.digest),
+            Judgement::Equivocation => {
+                self.verdict(Verdict::Equivocation { device: sender, inc: id.inc, lane: id.lane, seq });
+            }
+            Judgement::Ahead => {
+                let why = Why::Ahead(id, candidate.opened);
+                self.hold(candidate.cursor, candidate.digest, candidate.blob, why);
+                self.gaps.look_again();
+            }
+            judgement @ (Judgement::Next | Judgement::NextOfFork) => {
+                stream.accept(seq, candidate.opened.hash, candidate.cursor);
+                self.touch(id);
+                if judgement == Judgement::NextOfFork {
+                    self.verdict(Verdict::Fork { sender, inc: id.inc, lane: id.lane, seq: seq - 1 });
+                }
+                self.note_seen(sender, &candidate.opened.record.seen);
+                self.apply(candidate);
+            }
+        }
+    }
+
+    /// A record whose place in its chain is settled.
+    fn apply(&mut self, candidate: Candidate) {
+        match Kind::of(candidate.opened.record.kind) {
+            Some(Kind::Data) => self.deliver(&candidate.opened, candidate.blob),
+            Some(Kind::Genesis | Kind::Add | Kind::Rename) => self.roster_record(&candidate.opened, candidate.blob),
+            // Written by a newer version: kept for it, reported once.
+            _ => {
+                self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Key);
+                if !std::mem::replace(&mut self.ledger.unknown_kind, true) {
+                    self.event(ClientEvent::Problem(Code::UpdateNeeded));
+                }
+            }
+        }
+    }
+
+    /// Data: it gets a position of this device's own and goes into the inbox, still sealed.
+    fn deliver(&mut self, opened: &Opened, blob: Bytes) {
+        let Some(group) = &self.group else { return };
+        let record = &opened.record;
+        let id = super::push::id_of(group, record);
+        let position = self.ledger.assign_position();
+        let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
+        self.inbox.delivered(position, u32::try_from(blob.len()).unwrap_or(u32::MAX));
+        self.batch.ops.push(ClientOp::Deliver(InboxRow { position, blob }));
+        self.data_applied();
+        let (sender, timestamp) = (record.sender, record.ms);
+        self.event(ClientEvent::BlobAvailable { id, cursor: position, sender, timestamp, size });
+    }
+
+    fn roster_record(&mut self, opened: &Opened, blob: Bytes) {
+        let Some(group) = &mut self.group else { return };
+        let change = group.apply_roster(opened);
+        self.keep_roster(blob);
+        if let RosterChange::Added(device) = change {
+            let now = self.wall();
+            self.ledger.heard.insert(device, now);
+            self.gaps.sender_known();
+        }
+    }
+
+    pub(super) fn tampered(&mut self, cursor: Cursor, digest: Digest) {
+        if !self.ledger.tampered.contains(&digest) {
+            remember(&mut self.ledger.tampered, digest, REMEMBERED);
+            self.verdict(Verdict::Tampered { cursor });
+        }
+    }
+
+    /// A member gave a sign of life of its own.
+    fn heard_from(&mut self, device: DeviceId) {
+        self.ledger.heard.insert(device, self.wall());
+        if self.ledger.greeted.insert(device) {
+            let Some(name) =
+                self.group.as_ref().and_then(|group| group.roster.get(device)).map(|member| member.name.clone())
+            else {
+                return;
+            };
+            let wants_full_push = self.ledger.wants_full_push.contains(&device);
+            self.event(ClientEvent::DeviceJoined { device, name, wants_full_push });
+        }
+    }
+}
+
+impl Group {
+    /// The key that must have signed a record: a member's, or the founder's for the founding record, which the group id vouches for.
+    pub(super) fn signing_key(&self, opened: &Opened) -> Option<[u8; 32]> {
+        let sender = opened.record.sender;
+        self.roster.get(sender).map(|member| member.public.sign).or_else(|| {
+            let founding = opened.record.kind == Kind::Genesis as u8;
+            let genesis = founding.then(|| Genesis::decode(&opened.record.payload).ok()).flatten()?;
+            let founds = genesis.hash() == self.genesis && genesis.device().id() == sender;
+            founds.then(|| genesis.device().sign)
+        })
+    }
+}
+
+/// The chain a record belongs to.
+pub(super) fn stream_of(opened: &Opened) -> StreamId {
+    let record = &opened.record;
+    StreamId { device: record.sender, inc: record.inc, lane: record.lane() }
+}

@@ -1,0 +1,141 @@
+//! A client's store in memory: the plainest reading of its operations.
+//!
+//! Cheap to clone, so a simulator keeps one per prefix of batches and goes back to it in a crash. Never fails; faults are injected
+//! around it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use zerok_core::{
+    client::store::{
+        ClientAnswer, ClientImage, ClientOp, ClientQuery, HeldRow, InboxRow, OutboxEntry, OutboxRow, RosterRow,
+    },
+    ids::{Digest, OutboxId, Position, StreamId},
+};
+
+/// Everything a client keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct MemoryClientStore {
+    /// Outside the database: a crash or a restored copy does not take it back.
+    reserved: u64,
+    vault: Option<Bytes>,
+    ledger: Option<Bytes>,
+    streams: BTreeMap<StreamId, Bytes>,
+    outbox: BTreeMap<OutboxId, OutboxRow>,
+    inbox: BTreeMap<Position, Bytes>,
+    held: BTreeMap<Digest, HeldRow>,
+    roster: BTreeMap<u64, Bytes>,
+    verdicts: BTreeMap<u64, Bytes>,
+}
+
+impl MemoryClientStore {
+    /// Applies a batch.
+    pub fn apply(&mut self, batch: &[ClientOp]) {
+        for operation in batch {
+            self.apply_one(operation);
+        }
+    }
+
+    /// Answers a question.
+    pub fn load(&self, query: &ClientQuery) -> ClientAnswer {
+        match query {
+            ClientQuery::Open => ClientAnswer::Opened(Box::new(self.image())),
+            ClientQuery::Outbox(ids) => ClientAnswer::Outbox(
+                self.outbox
+                    .iter()
+                    .filter(|(id, _)| ids.contains(id))
+                    .map(|(id, row)| (*id, row.blob.clone()))
+                    .collect(),
+            ),
+            ClientQuery::Inbox { after, max_bytes, own } => {
+                ClientAnswer::Inbox(self.after(*after, *max_bytes as usize, *own))
+            }
+        }
+    }
+
+    /// The counter kept outside the database.
+    pub fn reserved(&self) -> u64 {
+        self.reserved
+    }
+
+    /// Sets the counter, as when an older copy of the database meets a newer keychain.
+    pub fn set_reserved(&mut self, counter: u64) {
+        self.reserved = counter;
+    }
+
+    /// Everything but blob bytes of outbox and inbox.
+    pub fn image(&self) -> ClientImage {
+        let size = |blob: &Bytes| u32::try_from(blob.len()).unwrap_or(u32::MAX);
+        let mut held: Vec<HeldRow> = self.held.values().cloned().collect();
+        held.sort_by_key(|row| (row.cursor, row.digest));
+        ClientImage {
+            reserved: self.reserved,
+            vault: self.vault.clone(),
+            ledger: self.ledger.clone(),
+            streams: self.streams.iter().map(|(stream, state)| (*stream, state.clone())).collect(),
+            outbox: self.outbox.values().map(|row| row.entry).collect(),
+            inbox: self.inbox.iter().map(|(position, blob)| (*position, size(blob))).collect(),
+            held,
+            roster: self
+                .roster
+                .iter()
+                .map(|(number, blob)| RosterRow { number: *number, blob: blob.clone() })
+                .collect(),
+            verdicts: self.verdicts.iter().map(|(id, verdict)| (*id, verdict.clone())).collect(),
+        }
+    }
+
+    fn after(&self, after: Position, max_bytes: usize, own: bool) -> Vec<InboxRow> {
+        let mut rows: Vec<InboxRow> =
+            self.inbox.iter().map(|(position, blob)| InboxRow { position: *position, blob: blob.clone() }).collect();
+        if own {
+            rows.extend(
+                self.outbox
+                    .values()
+                    .filter_map(|row| row.entry.position.map(|position| InboxRow { position, blob: row.blob.clone() })),
+            );
+        }
+        rows.retain(|row| row.position > after);
+        rows.sort_by_key(|row| row.position);
+        let mut total = 0;
+        let mut fits = 0;
+        for row in &rows {
+            total += row.blob.len();
+            if total > max_bytes && fits > 0 {
+                break;
+            }
+            fits += 1;
+        }
+        rows.truncate(fits);
+        rows
+    }
+
+    fn apply_one(&mut self, operation: &ClientOp) {
+        match operation.clone() {
+            ClientOp::Vault(sealed) => self.vault = Some(sealed),
+            ClientOp::Ledger(sealed) => self.ledger = Some(sealed),
+            ClientOp::Stream { stream, state } => drop(self.streams.insert(stream, state)),
+            ClientOp::Reserve(counter) => self.reserved = self.reserved.max(counter),
+            ClientOp::Enqueue(row) => drop(self.outbox.insert(row.entry.id, row)),
+            ClientOp::Acked { id, position } => self.mark(id, true, position),
+            ClientOp::Unacked(id) => self.mark(id, false, None),
+            ClientOp::Remove(id) => drop(self.outbox.remove(&id)),
+            ClientOp::Deliver(row) => drop(self.inbox.insert(row.position, row.blob)),
+            ClientOp::Trim(position) => self.inbox.retain(|at, _| *at > position),
+            ClientOp::Hold(row) => drop(self.held.insert(row.digest, row)),
+            ClientOp::Release(digest) => drop(self.held.remove(&digest)),
+            ClientOp::Roster(row) => drop(self.roster.insert(row.number, row.blob)),
+            ClientOp::Verdict { id, verdict } => drop(self.verdicts.insert(id, verdict)),
+            ClientOp::Settle(id) => self.verdicts.retain(|known, _| *known > id),
+            ClientOp::Erase => *self = Self { reserved: self.reserved, ..Self::default() },
+        }
+    }
+
+    fn mark(&mut self, id: OutboxId, acked: bool, position: Option<Position>) {
+        if let Some(OutboxRow { entry: OutboxEntry { acked: marked, position: at, .. }, .. }) = self.outbox.get_mut(&id)
+        {
+            *marked = acked;
+            *at = position;
+        }
+    }
+}
