@@ -468,7 +468,7 @@ impl SyncClient {
         calls.last = calls.last.next();
         let id = calls.last;
         // Fails when the machine has stopped; then the answer's sender is dropped, which says so.
-        let _stopped = calls.requests.send(Request::Call { id, command, answer });
+        let _stopped = calls.requests.send(Request::Call { id, command: Box::new(command), answer });
         let cancel = Some((id, calls.requests.downgrade()));
         Waiting { answered, cancel, stopped: self.shared.stopped.clone() }
     }
