@@ -15,7 +15,8 @@ use super::{open::Ground, *};
 use crate::{
     clock::Clock,
     dial::FirstOf,
-    link::{BoxFuture, Opened},
+    link::{Acceptor as _, BoxFuture, Opened},
+    tcp::{TcpAcceptor, TcpDialer},
 };
 
 struct Nowhere;
@@ -186,6 +187,49 @@ async fn an_event_receiver_that_lags_is_told_so_and_the_status_is_still_true() {
     assert!(matches!(events.recv().await, Err(broadcast::error::RecvError::Lagged(_))));
     assert!(events.recv().await.is_ok());
     assert_eq!(client.inspect().await.unwrap().status, client.status());
+}
+
+#[tokio::test]
+async fn a_started_client_dials_its_relay_sends_its_first_flight_and_tries_again() {
+    use tokio::io::AsyncReadExt as _;
+    let directory = TempDir::new().unwrap();
+    let mut acceptor = TcpAcceptor::bind("127.0.0.1:0").await.unwrap();
+    let address = acceptor.local_addr().unwrap().to_string();
+    let client = SyncClient::open(Options {
+        relay: Some(RelayAddress { tcp: vec![address], ..relay(9) }),
+        dialer: Arc::new(FirstOf(vec![Arc::new(Nowhere), Arc::new(TcpDialer)])),
+        ..options(directory.path())
+    })
+    .await
+    .unwrap();
+    client.enable().await.unwrap();
+    for _ in 0..2 {
+        client.sync_pending_then_pull(Duration::from_secs(60)).await;
+        let mut link = acceptor.accept().await.unwrap();
+        let mut preamble = [0; 3];
+        link.io.read_exact(&mut preamble).await.unwrap();
+        assert_eq!(&preamble, b"0k\x01");
+        assert_ne!(client.status().state, ConnectionState::Connected);
+    }
+    client.close().await;
+}
+
+#[tokio::test]
+async fn d7_a_full_disk_refuses_a_push_loses_nothing_and_takes_the_next_one_that_fits() {
+    let directory = TempDir::new().unwrap();
+    let options = options(directory.path());
+    let ground = Ground::open(&options).unwrap();
+    ground.disk.limit_pages(80);
+    let client = SyncClient::start(ground, &options).unwrap();
+    client.enable().await.unwrap();
+    let kept = client.push_detached(&b"fits"[..], None).await.unwrap();
+    let refused = client.push_detached(vec![1; 900_000], None).await.unwrap_err();
+    assert_eq!((refused.code(), refused.retryable()), (Code::StorageFull, true));
+    let later = client.push_detached(&b"fits too"[..], None).await.unwrap();
+    assert_eq!(client.inspect().await.unwrap().pending, [kept, later]);
+    client.close().await;
+    let client = open(directory.path()).await;
+    assert_eq!(client.inspect().await.unwrap().pending, [kept, later]);
 }
 
 // ---- with a machine that does as it is told

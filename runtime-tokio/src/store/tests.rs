@@ -232,7 +232,7 @@ fn a_counter_that_cannot_be_raised_rolls_the_batch_back() {
 fn start(directory: &Path, pages: Option<u32>) -> (Worker<ClientStore>, UnboundedReceiver<StoreInput<ClientStore>>) {
     let disk = open(directory).unwrap();
     if let Some(pages) = pages {
-        disk.connection.pragma_update_and_check(None, "max_page_count", pages, |_row| Ok(())).unwrap();
+        disk.limit_pages(pages);
     }
     let (answers, answered) = unbounded_channel();
     (Worker::start("store", disk, answers).unwrap(), answered)
