@@ -1,3 +1,56 @@
 //! The repository's own commands: setup, demo, verify.
+//!
+//! # Layout
+//! - [`shell`]: running other programs. [`json`]: reading what they print. [`setup`]: installing what is missing.
+//! - [`verify`]: every check this repository has, in one run.
+//! - [`demo`]: a relay and two devices as real processes, killed on the way.
+//!
+//! Kept small on purpose: the first `cargo xtask` of a newcomer builds this crate and nothing else.
 
-fn main() {}
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its standard streams")]
+
+mod demo;
+mod json;
+mod setup;
+mod shell;
+mod verify;
+
+use std::process::ExitCode;
+
+use shell::Failure;
+
+const HELP: &str = "\
+The commands of this repository.
+
+usage: cargo xtask <command> [options]
+
+  verify   run every check: format, links, policy, lints, tests, documentation
+  demo     start a relay and two devices, pair them, sync, kill some of them, compare
+  setup    install the tools that verify wants and does not find
+
+`cargo xtask <command> --help` says more about each.";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next();
+    let rest: Vec<String> = arguments.collect();
+    let outcome = match command.as_deref() {
+        None | Some("help" | "--help" | "-h") => {
+            println!("{HELP}");
+            Ok(())
+        }
+        Some("verify") => verify::main(&rest),
+        Some("demo") => demo::main(&rest),
+        Some("setup") => setup::main(&rest),
+        Some(other) => Err(Failure::new(format!("no such command: {other}\n\n{HELP}"))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

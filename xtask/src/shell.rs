@@ -1,0 +1,115 @@
+//! Running other programs, and where things are.
+//!
+//! Never builds a command line out of text: a program and its arguments stay apart, so no shell is involved.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// Why a command of ours did not succeed: one sentence for the person who ran it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure(String);
+
+impl Failure {
+    pub(crate) fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+
+    /// An IO error, with what was being done.
+    pub(crate) fn io(doing: impl fmt::Display, error: &io::Error) -> Self {
+        Self(format!("{doing}: {error}"))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// `cargo` of the toolchain that built this, at the repository's root.
+pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+/// Any other program, at the repository's root.
+pub(crate) fn program<'a>(name: &str, arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(name);
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+/// Runs it in the open: what it prints is seen as it comes.
+pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
+    let line = shown(command);
+    println!("$ {line}");
+    let status =
+        command.stdin(Stdio::null()).status().map_err(|e| Failure::io(format!("cannot start `{line}`"), &e))?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("`{line}` failed ({status})"))) }
+}
+
+/// Runs it for what it prints.
+pub(crate) fn capture(command: &mut Command) -> Result<String, Failure> {
+    let line = shown(command);
+    let output =
+        command.stdin(Stdio::null()).output().map_err(|e| Failure::io(format!("cannot start `{line}`"), &e))?;
+    if !output.status.success() {
+        let told = String::from_utf8_lossy(&output.stderr);
+        return Err(Failure::new(format!("`{line}` failed ({}): {}", output.status, told.trim())));
+    }
+    String::from_utf8(output.stdout).map_err(|_| Failure::new(format!("`{line}` printed something that is not UTF-8")))
+}
+
+/// Whether a program can be started by its name.
+pub(crate) fn installed(name: &str) -> bool {
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    // Debian keeps `ip` where the PATH of an ordinary user does not look.
+    let usual = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&usual).chain(["/usr/sbin".into(), "/sbin".into()]).any(|folder| folder.join(&file).is_file())
+}
+
+/// Whether `cargo NAME` exists. Cargo looks in its own folder too, so asking it beats searching the PATH.
+pub(crate) fn cargo_has(name: &str) -> bool {
+    cargo([name, "--version"]).stdin(Stdio::null()).output().is_ok_and(|output| output.status.success())
+}
+
+/// Every file below the root that belongs to the repository and satisfies `wanted`, sorted. Never follows links to folders.
+pub(crate) fn files(wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Vec::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|e| Failure::io(folder.display(), &e))?;
+        for entry in entries {
+            let entry = entry.map_err(|e| Failure::io(folder.display(), &e))?;
+            let kind = entry.file_type().map_err(|e| Failure::io(entry.path().display(), &e))?;
+            let name = entry.file_name();
+            if kind.is_dir() && !matches!(name.to_str(), Some("target" | "node_modules" | ".git")) {
+                folders.push(entry.path());
+            } else if kind.is_file() && wanted(&entry.path()) {
+                found.push(entry.path());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// A path as a reader of the repository knows it.
+pub(crate) fn relative(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+fn shown(command: &Command) -> String {
+    let name = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    command.get_args().fold(name, |line, argument| format!("{line} {}", argument.to_string_lossy()))
+}
