@@ -131,7 +131,12 @@ fn main() -> ExitCode {
         Command::Serve(options) => {
             allow_many_links();
             match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-                Ok(runtime) => runtime.block_on(serve(config, options.json)),
+                Ok(runtime) => {
+                    let code = runtime.block_on(serve(config, options.json));
+                    // Told twice: whatever still waits for a disk is not waited for.
+                    runtime.shutdown_background();
+                    code
+                }
                 Err(error) => complain(&error),
             }
         }

@@ -1,7 +1,7 @@
 //! The program itself.
 
 #![cfg(unix)]
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

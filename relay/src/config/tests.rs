@@ -119,3 +119,19 @@ fn iroh_is_on_unless_it_is_turned_off() {
     assert_eq!(read("[iroh]\nenabled = false").unwrap().iroh, None);
     assert_eq!(read("[iroh]\nnat = \"n0\"").unwrap().iroh, Some(Iroh { bind: None, nat: Nat::N0 }));
 }
+
+#[test]
+fn the_example_file_names_every_key_with_its_default() {
+    let example = include_str!("../../relay.example.toml");
+    let mut expected = Config::new("data");
+    // Left out of the file, because it depends on the machine.
+    expected.machines = NonZeroUsize::MIN;
+    let config = read(example).unwrap();
+    assert_eq!(Config { machines: NonZeroUsize::MIN, ..config }, expected);
+    for key in LimitsTable::KEYS {
+        assert!(example.contains(&format!("\n{key} = ")), "{key} is missing");
+    }
+    // What is commented out must be a key as well.
+    let all = example.replace("# machines", "machines").replace("# bind", "bind").replace("# max_bytes", "max_bytes");
+    assert!(read(&all).is_ok_and(|config| config.machines.get() == 4 && config.store.max_bytes == Some(100 << 30)));
+}

@@ -1,6 +1,6 @@
 //! A device as small as it can be: real channel, real messages, blocking sockets, no client machine.
 
-#![allow(dead_code, unreachable_pub, reason = "every test binary uses its part")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "every test binary uses its part")]
 
 use std::{
     io::{Read, Write},
