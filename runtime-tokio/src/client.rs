@@ -427,8 +427,8 @@ impl SyncClient {
         timeout(budget, status.wait_for(|status| status.pending == 0)).await.is_ok_and(|seen| seen.is_ok())
     }
 
-    /// On close: one flight for what is queued, then the client stops. Returns within the budget whatever happens. Answers whether
-    /// the relay holds everything.
+    /// On close: one flight for what is queued, then the client stops for good, unless a resume comes first. Returns within the budget
+    /// whatever happens. Answers whether the relay holds everything. For a pause, use [`flush`](Self::flush).
     pub async fn quick_flush(&self, budget: Duration) -> bool {
         self.signal(Lifecycle::Closing);
         let mut stopped = self.shared.stopped.clone();
@@ -468,7 +468,7 @@ impl SyncClient {
         calls.last = calls.last.next();
         let id = calls.last;
         // Fails when the machine has stopped; then the answer's sender is dropped, which says so.
-        let _stopped = calls.requests.send(Request::Call { id, command, answer });
+        let _stopped = calls.requests.send(Request::Call { id, command: Box::new(command), answer });
         let cancel = Some((id, calls.requests.downgrade()));
         Waiting { answered, cancel, stopped: self.shared.stopped.clone() }
     }

@@ -28,7 +28,7 @@ pub(crate) type Answer = Result<Reply, Rejection>;
 #[derive(Debug)]
 pub(crate) enum Request {
     /// A call. Ids strictly increase.
-    Call { id: CommandId, command: ClientCommand, answer: oneshot::Sender<Answer> },
+    Call { id: CommandId, command: Box<ClientCommand>, answer: oneshot::Sender<Answer> },
     /// Nobody waits for this call any more.
     Cancel(CommandId),
     /// A platform signal.
@@ -51,7 +51,7 @@ pub(crate) struct ClientStation {
     store: Worker<ClientStore>,
     calls: HashMap<CommandId, oneshot::Sender<Answer>>,
     board: Board,
-    /// What stopped the machine, unless it was asked to stop.
+    /// A problem told by the output just before: when that is the last one, it is what stopped the machine.
     problem: Option<Code>,
 }
 
@@ -76,7 +76,7 @@ impl ClientStation {
     fn publish(&mut self, event: ClientEvent) {
         match &event {
             ClientEvent::Status(status) => drop(self.board.status.send_replace(*status)),
-            ClientEvent::Problem(Code::StorageFailed) => self.problem = Some(Code::StorageFailed),
+            ClientEvent::Problem(code) => self.problem = Some(*code),
             _ => {}
         }
         // Nobody may be listening; reads are the truth.
@@ -86,6 +86,7 @@ impl ClientStation {
 
 impl Host<ClientOutput> for ClientStation {
     fn perform(&mut self, output: ClientOutput) {
+        let problem = self.problem.take();
         match output {
             ClientOutput::Open { link, target } => self.links.dial(link, self.dialer.dial(&target)),
             ClientOutput::Link(output) => self.links.perform(output),
@@ -98,7 +99,7 @@ impl Host<ClientOutput> for ClientStation {
             }
             ClientOutput::Event(event) => self.publish(event),
             ClientOutput::Stopped => {
-                self.board.stopped.send_replace(Some(self.problem.unwrap_or(Code::Cancelled)));
+                self.board.stopped.send_replace(Some(problem.unwrap_or(Code::Cancelled)));
             }
         }
     }
@@ -118,7 +119,7 @@ where
         Some(match request {
             Request::Call { id, command, answer } => {
                 self.calls.insert(id, answer);
-                ClientInput::Command(id, command)
+                ClientInput::Command(id, *command)
             }
             Request::Cancel(id) => {
                 self.calls.remove(&id)?;

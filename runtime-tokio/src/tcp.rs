@@ -153,3 +153,6 @@ fn opened(stream: TcpStream, origin: Origin) -> Opened {
     }
     Opened { io: Box::new(stream), transport: TransportId::TCP, origin }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,18 @@ impl SyncClient {
         let asked = options.clone();
         let ground =
             tokio::task::spawn_blocking(move || Ground::open(&asked)).await.map_err(std::io::Error::other)??;
+        let client = Self::start(ground, &options)?;
+        match client.settle_in(&options).await {
+            Ok(()) => Ok(client),
+            Err(error) => {
+                client.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// A client on what was opened.
+    pub(super) fn start(ground: Ground, options: &Options) -> Result<Self, SyncError> {
         let config = ClientConfig {
             store_key: StoreKey::new(*ground.key),
             kind: ChannelKind::Noise,
@@ -59,14 +71,7 @@ impl SyncClient {
         };
         let clock = Clock::new();
         let machine = Client::new(config, seed()?, clock.now());
-        let client = Self::launch(machine, clock, ground, &options)?;
-        match client.settle_in(&options).await {
-            Ok(()) => Ok(client),
-            Err(error) => {
-                client.close().await;
-                Err(error)
-            }
-        }
+        Self::launch(machine, clock, ground, options)
     }
 
     /// Waits until the store was read, and names the configured relay.

@@ -40,6 +40,12 @@ impl ClientDisk {
         Ok(Self { connection: schema::open(&directory.join(FILE))?, keys, reserved })
     }
 
+    /// Makes the database's own limit stand for a full disk.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: u32) {
+        self.connection.pragma_update_and_check(None, "max_page_count", pages, |_row| Ok(())).unwrap();
+    }
+
     /// Whether a directory holds a client's database.
     pub fn exists(directory: &Path) -> bool {
         directory.join(FILE).metadata().is_ok_and(|found| found.len() > 0)
