@@ -123,8 +123,9 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Serves until every sender is gone.
-    pub(super) fn run(mut self) {
+    /// Serves until every sender is gone. Gives the connection back: it must be the last one closed, because only then does SQLite
+    /// move the rest of the write-ahead log into the database.
+    pub(super) fn run(mut self) -> Connection {
         let mut quiet = true;
         loop {
             let first = if self.moved.more() && self.poisoned.is_none() {
@@ -159,6 +160,7 @@ impl Writer {
             }
         }
         self.checkpoint();
+        self.conn
     }
 
     /// The first job and whatever else has queued, within one commit's bounds.
