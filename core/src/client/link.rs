@@ -31,7 +31,7 @@ use crate::{
 /// Without a byte received for this long the client asks for a sign of life.
 const KEEPALIVE: Duration = Duration::from_secs(240);
 /// How long the relay may take to give one.
-const ANSWER: Duration = Duration::from_secs(10);
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
 /// How long a link that may have died in sleep is given.
 const PROBE: Duration = Duration::from_secs(3);
 
@@ -52,6 +52,8 @@ pub(super) struct Link {
     pub(super) pulling: Option<super::relay_messages::Pulling>,
     /// Whether the log has been read to its head on this link.
     pub(super) caught_up: bool,
+    /// Whether the relay has welcomed this device; until then only a refusal may come.
+    pub(super) welcomed: bool,
     /// Whether the page of the second flight has come.
     pub(super) had_page: bool,
 }
@@ -106,6 +108,7 @@ impl Client {
             closing: false,
             pulling: None,
             caught_up: false,
+            welcomed: false,
             had_page: false,
         });
         self.timers.set(Timer::Handshake, self.now + HANDSHAKE);
@@ -430,7 +433,7 @@ impl Client {
 
 impl Link {
     pub(super) fn is_live(&self) -> bool {
-        matches!(self.phase, LinkPhase::Live { .. }) && !self.closing
+        matches!(self.phase, LinkPhase::Live { .. }) && self.welcomed && !self.closing
     }
 }
 

@@ -5,7 +5,13 @@
 use bytes::Bytes;
 
 use crate::{
-    client::{Client, Timer, command::ClientEvent, ledger::Place, link::Purpose, receive::Source},
+    client::{
+        Client, Timer,
+        command::ClientEvent,
+        ledger::Place,
+        link::{ANSWER, Link, Purpose},
+        receive::Source,
+    },
     error::{Code, Misbehaviour},
     ids::{Cursor, Digest, Tag},
     limits::MAX_BLOB,
@@ -28,15 +34,21 @@ pub(super) enum Pulling {
 impl Client {
     /// Message 2 has opened the channel. The client speaks at once after it, so the relay never waits for a sign of life.
     pub(super) fn second_flight(&mut self, payload: Bytes) -> Result<(), Misbehaviour> {
-        self.timers.set(Timer::Keepalive, self.now + Duration::from_secs(240));
         if self.link.as_ref().is_some_and(|link| link.purpose == Purpose::Joiner) {
             if !payload.is_empty() {
                 return Err(Misbehaviour::OutOfState);
             }
+            self.welcomed();
             self.claim_mailbox();
             return Ok(());
         }
+        if payload.is_empty() {
+            // The relay refuses, and says why in its first frame.
+            self.timers.set(Timer::Answer, self.now + ANSWER);
+            return Ok(());
+        }
         let (welcome, page) = codec::decode_second_flight(payload)?;
+        self.welcomed();
         self.backoff.reset();
         self.last_error = None;
         self.timers.cancel(Timer::Redial);
@@ -51,6 +63,12 @@ impl Client {
             self.say_now(&ToRelay::Ack { cursor: self.ledger.place.map(|place| place.cursor).unwrap_or_default() });
         }
         Ok(())
+    }
+
+    fn welcomed(&mut self) {
+        if let Some(link) = &mut self.link {
+            link.welcomed = true;
+        }
     }
 
     fn welcome(&mut self, welcome: &Welcome) -> Result<(), Misbehaviour> {
@@ -76,7 +94,11 @@ impl Client {
 
     pub(super) fn relay_says(&mut self, message: ToDevice) -> Result<(), Misbehaviour> {
         let joiner = self.link.as_ref().is_some_and(|link| link.purpose == Purpose::Joiner);
+        let welcomed = self.link.as_ref().is_some_and(Link::is_live);
         match message {
+            _ if !welcomed && !matches!(message, ToDevice::Error(_) | ToDevice::Bye { .. }) => {
+                return Err(Misbehaviour::OutOfState);
+            }
             ToDevice::Page(page) if !joiner => self.page(page)?,
             ToDevice::News(news) if !joiner => self.news(news)?,
             ToDevice::Pushed { stored } if !joiner => stored.into_iter().for_each(|(digest, _)| self.pushed(digest)),
