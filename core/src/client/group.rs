@@ -14,7 +14,7 @@ use crate::{
         ledger::{Ledger, Sealed, StoredIdentity, Vault},
         outbox::Outbox,
         roster::Roster,
-        store::{ClientImage, ClientOp, ClientQuery, HeldRow, RosterRow},
+        store::{ClientImage, ClientOp, ClientQuery, RosterRow},
         stream::Stream,
         verdict::Verdict,
     },
@@ -109,6 +109,7 @@ impl Client {
         }
         self.phase = Phase::Ready;
         self.remember_opening();
+        self.resume_refill();
         self.offer_held_again();
         for (id, command) in std::mem::take(&mut self.early) {
             self.command(id, command);
@@ -133,6 +134,12 @@ impl Client {
             Some(address) => Some(address.parse().map_err(|_| Code::StorageFailed)?),
             None => None,
         };
+        // D13: a member's rows without the member's keys, or the reverse, must never lead to a new identity.
+        match (vault.identity.is_some(), self.ledger.inc() != Incarnation([0; 8])) {
+            (false, true) => return Err(Code::KeyLost),
+            (true, false) => return Err(Code::StorageFailed),
+            _ => {}
+        }
         self.outbox = Outbox::open(image.outbox);
         self.inbox = Inbox::open(image.inbox, self.ledger.acked);
         self.gaps = Gaps::default();
@@ -142,16 +149,17 @@ impl Client {
                 let mut group = Group::restore(identity).ok_or(Code::StorageFailed)?;
                 group.replay(&image.roster)?;
                 group.streams = streams;
+                group.streams.values_mut().for_each(|stream| stream.resume(self.now));
                 Some(group)
             }
         };
         self.raise_positions();
-        for HeldRow { digest, cursor, blob } in image.held {
-            self.gaps.restore(digest, cursor, blob);
-        }
+        image.held.into_iter().for_each(|row| self.gaps.restore(row));
+        // A newer build may have a use for what an older one had no room for.
+        self.gaps.look_again();
         if self.group.is_some() && image.reserved > self.ledger.reserved {
             // D11: the counter beside the key is ahead, so this database is an older copy.
-            self.start_incarnation();
+            self.start_incarnation(image.reserved);
         }
         Ok(())
     }

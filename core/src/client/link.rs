@@ -56,6 +56,8 @@ pub(super) struct Link {
     pub(super) welcomed: bool,
     /// Whether the page of the second flight has come.
     pub(super) had_page: bool,
+    /// Whether the log grew while a pull was under way, so that its page may end too early.
+    pub(super) behind: bool,
 }
 
 /// What a link is for.
@@ -110,6 +112,7 @@ impl Client {
             caught_up: false,
             welcomed: false,
             had_page: false,
+            behind: false,
         });
         self.timers.set(Timer::Handshake, self.now + HANDSHAKE);
         self.out.push_back(ClientOutput::Open { link: self.next_link, target });
@@ -403,7 +406,7 @@ impl Client {
             self.timers.cancel(timer);
         }
         self.outbox.link_lost();
-        self.gaps.link_lost();
+        self.gaps.stop_scan();
     }
 
     /// Closes after everything said so far.
@@ -423,10 +426,11 @@ impl Client {
 
     /// What the next pull of the log asks for.
     pub(super) fn main_pull(&mut self) -> Pull {
-        if let Some(link) = &mut self.link {
-            link.pulling = Some(super::relay_messages::Pulling::Log);
-        }
         let (after, tag) = self.ledger.place.map_or_else(Default::default, |Place { cursor, tag, .. }| (cursor, tag));
+        if let Some(link) = &mut self.link {
+            link.pulling = Some(super::relay_messages::Pulling::Log(after));
+            link.behind = false;
+        }
         Pull { after, tag, max_bytes: self.config.limits.page_bytes }
     }
 }

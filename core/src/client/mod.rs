@@ -84,6 +84,9 @@ use self::{
     verdict::Verdict,
 };
 
+/// Findings kept until the application settles them.
+const MAX_VERDICTS: usize = 1024;
+
 /// How a client is set up.
 #[derive(Debug)]
 pub struct ClientConfig {
@@ -154,7 +157,8 @@ enum Phase {
 #[derive(Debug)]
 enum Load {
     Open,
-    Outbox,
+    /// Bytes of these rows, on their way out.
+    Outbox(Vec<OutboxId>),
     Inbox(inbox::Reading),
     /// The unsent records of a group of one, on their way into another group.
     Moving,
@@ -174,6 +178,7 @@ enum Timer {
     Retry,
     Heads,
     SeenGap,
+    Refill,
     Invite,
     Join,
     InboxAge,
@@ -294,7 +299,9 @@ impl Client {
             // A refused lane starts again on a new link.
             Timer::Retry => self.restart_link(),
             Timer::Heads => self.send_heads(),
-            Timer::SeenGap => self.seen_gap_due(),
+            // What is overdue follows from the state.
+            Timer::SeenGap => {}
+            Timer::Refill => self.refill(),
             Timer::Invite => self.end_invite(Code::InviteExpired),
             Timer::Join => self.end_join(Code::Offline),
             Timer::InboxAge => self.age_inbox(),
@@ -307,6 +314,7 @@ impl Client {
     /// What follows from the state, whatever the input was.
     fn follow(&mut self) {
         if matches!(self.phase, Phase::Ready | Phase::Closing) {
+            self.look_for_missing();
             self.drive_link();
             self.pump_outbox();
             self.schedule_heads();
@@ -334,7 +342,8 @@ impl Client {
     }
 
     fn verdict(&mut self, verdict: Verdict) {
-        if self.verdicts.values().any(|known| *known == verdict) {
+        // A log full of rubbish must not fill the store with findings; so many unread ones say enough.
+        if self.verdicts.len() >= MAX_VERDICTS || self.verdicts.values().any(|known| *known == verdict) {
             return;
         }
         let id = self.ledger.assign_verdict();

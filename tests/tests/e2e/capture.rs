@@ -117,7 +117,7 @@ fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
 
 /// The secrets of a device, read as only its owner can: with its store key.
 fn secrets(directory: &Path) -> Vec<(&'static str, Vec<u8>)> {
-    let key: [u8; 32] = fs::read(directory.join("store.key")).expect("a key file")[..32].try_into().expect("32 bytes");
+    let key: [u8; 32] = fs::read(directory.join("store.key")).expect("a key file")[1..33].try_into().expect("32 bytes");
     let database = Connection::open(directory.join("client.db")).expect("a database");
     let mut cells = database.prepare("SELECT value FROM cell").expect("a table");
     let cells = cells.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("rows");
