@@ -135,6 +135,12 @@ pub struct RelayLimits {
     pub idle: Duration,
     /// What a draining relay asks its clients to wait.
     pub drain_retry: Duration,
+    /// Bytes of one link that the store has not committed yet; then the link is not read.
+    pub uncommitted_link: usize,
+    /// Bytes of all links that the store has not committed yet; then whoever sends is not read.
+    pub uncommitted: usize,
+    /// Origins, and apart from them devices, whose rates are remembered.
+    pub rates: usize,
 }
 
 impl Default for RelayLimits {
@@ -157,6 +163,9 @@ impl Default for RelayLimits {
             stall: Duration::from_secs(30),
             idle: Duration::from_secs(15 * 60),
             drain_retry: Duration::from_secs(2),
+            uncommitted_link: 4 * MAX_BLOB,
+            uncommitted: 64 * MAX_BLOB,
+            rates: 16_384,
         }
     }
 }

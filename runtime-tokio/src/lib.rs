@@ -1,7 +1,9 @@
 //! Drives the 0k-Sync core on tokio over any byte stream.
 //!
 //! # Layout
+//! - [`client`]: [`SyncClient`], one device as an application meets it. `client_driver`: what surrounds its machine.
 //! - [`link`]: what a transport supplies, a [`link::Dialer`] or an [`link::Acceptor`]. [`tcp`]: the one that is always there.
+//!   [`dial`]: several at once.
 //! - [`pump`]: bytes between one link and its machine. [`driver`]: the task that owns a machine, for clients and relays.
 //! - [`clock`]: time that counts while the machine sleeps.
 //! - [`store`]: the client's SQLite store and the worker thread. [`secrets`]: its key. [`data_dir`]: the directory of both.
@@ -9,11 +11,18 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod client;
 pub mod clock;
 pub mod data_dir;
+pub mod dial;
 pub mod driver;
 pub mod link;
 pub mod pump;
 pub mod secrets;
 pub mod store;
 pub mod tcp;
+
+mod client_driver;
+
+pub use client::{Info, Invitation, Joined, Options, Pushed, SyncClient, SyncError};
+pub use dial::FirstOf;

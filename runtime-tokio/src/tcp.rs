@@ -16,12 +16,13 @@ use zerok_core::{
     machine::{LinkFailure, Origin},
 };
 
-use crate::link::{Acceptor, BoxFuture, Dialer, Opened};
+use crate::{
+    dial::first_of,
+    link::{Acceptor, BoxFuture, Dialer, Opened},
+};
 
-/// How long one address may take to answer.
+/// How long the addresses may take to answer.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Head start of an address over the next one.
-const HEAD_START: Duration = Duration::from_millis(250);
 /// Pause after a failed accept, which is mostly "too many open files": spinning would not help.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -36,7 +37,7 @@ impl Dialer for TcpDialer {
             if hosts.is_empty() {
                 return Err(LinkFailure::NoTransport);
             }
-            match tokio::time::timeout(CONNECT, connect_any(hosts)).await {
+            match tokio::time::timeout(CONNECT, connect(hosts)).await {
                 Ok(connected) => connected,
                 Err(_elapsed) => Err(LinkFailure::TimedOut),
             }
@@ -44,27 +45,20 @@ impl Dialer for TcpDialer {
     }
 }
 
-async fn connect_any(hosts: Vec<String>) -> Result<Opened, LinkFailure> {
-    let mut attempts = tokio::task::JoinSet::new();
-    let mut delay = Duration::ZERO;
-    let mut failure = LinkFailure::Unreachable;
+async fn connect(hosts: Vec<String>) -> Result<Opened, LinkFailure> {
+    let mut attempts: Vec<BoxFuture<'static, Result<Opened, LinkFailure>>> = Vec::new();
     for host in hosts {
         for address in resolve(&host).await.into_iter().flatten() {
-            attempts.spawn(async move {
-                tokio::time::sleep(delay).await;
-                TcpStream::connect(address).await
-            });
-            delay += HEAD_START;
+            attempts.push(Box::pin(async move {
+                let stream = TcpStream::connect(address).await.map_err(|error| failure_of(&error))?;
+                Ok(opened(stream, Origin::default()))
+            }));
         }
     }
-    while let Some(attempt) = attempts.join_next().await {
-        match attempt {
-            Ok(Ok(stream)) => return Ok(opened(stream, Origin::default())),
-            Ok(Err(error)) => failure = failure_of(&error),
-            Err(_aborted) => {}
-        }
-    }
-    Err(failure)
+    first_of(attempts).await.map_err(|failure| match failure {
+        LinkFailure::NoTransport => LinkFailure::Unreachable,
+        other => other,
+    })
 }
 
 /// Addresses of a `host:port`, families taking turns so that a broken one costs one head start only.
@@ -159,3 +153,6 @@ fn opened(stream: TcpStream, origin: Origin) -> Opened {
     }
     Opened { io: Box::new(stream), transport: TransportId::TCP, origin }
 }
+
+#[cfg(test)]
+mod tests;

@@ -222,7 +222,7 @@ impl Client {
         answers.extend(std::mem::take(&mut self.pushes).into_values());
         answers.extend(self.inbox.take_commands());
         answers.extend(self.syncs.take_commands());
-        answers.extend(self.invite.take().and_then(|invite| invite.command()));
+        answers.extend(self.invite.take().and_then(super::invite::OpenInvite::command));
         answers.extend(self.joining.take().and_then(|joining| joining.command()));
         for load in std::mem::take(&mut self.loads).into_values() {
             if let Load::Inbox(reading) = load {

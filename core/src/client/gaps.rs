@@ -32,7 +32,7 @@ pub(super) enum Why {
     /// Its sender is unknown.
     Sender(DeviceId),
     /// Its predecessors are missing. It is verified.
-    Ahead(StreamId, Opened),
+    Ahead(StreamId, Box<Opened>),
     /// It was held when the store was read.
     Restored,
 }
@@ -73,7 +73,7 @@ impl Gaps {
             .held
             .values()
             .filter_map(|held| match &held.why {
-                Why::Ahead(id, opened) if *id == stream => Some(opened),
+                Why::Ahead(id, opened) if *id == stream => Some(&**opened),
                 _ => None,
             })
             .collect();

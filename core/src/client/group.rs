@@ -158,9 +158,8 @@ impl Client {
 
     /// Writes the vault as it is now.
     pub(super) fn keep_vault(&mut self) {
-        let mut vault = Vault::default();
-        vault.identity = self.group.as_ref().map(Group::stored);
-        vault.relay = self.relay.as_ref().map(ToString::to_string);
+        let identity = self.group.as_ref().map(Group::stored);
+        let vault = Vault { identity, relay: self.relay.as_ref().map(ToString::to_string) };
         let sealed = vault.seal(&self.config.store_key, &mut self.draws.rest);
         self.batch.ops.push(ClientOp::Vault(sealed));
     }

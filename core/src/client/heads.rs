@@ -78,7 +78,7 @@ impl Client {
             match group.streams.entry(id).or_default().named(entry.seq, entry.hash, now) {
                 Naming::Agrees => {}
                 Naming::Differs => {
-                    forks.push(Verdict::Fork { sender: id.device, inc: id.inc, lane: id.lane, seq: entry.seq })
+                    forks.push(Verdict::Fork { sender: id.device, inc: id.inc, lane: id.lane, seq: entry.seq });
                 }
                 Naming::Beyond => wanted.push(id),
             }
@@ -109,7 +109,7 @@ impl Client {
                 hash: super::stream::short(hash),
             })
             .collect();
-        seen.extend(record.seen.iter().cloned());
+        seen.extend(record.seen.iter().copied());
         self.note_seen(record.sender, &seen);
     }
 

@@ -38,6 +38,8 @@ pub(super) struct OpenInvite {
     by_code: PairingSecret,
     by_qr: PairingSecret,
     expires_at: UnixMillis,
+    /// Mailboxes that have not closed: the unused one closes when the other is claimed.
+    open: Vec<MailboxId>,
     exchange: Option<(MailboxId, Creator)>,
     admitting: Option<(OutboxId, DeviceId)>,
 }
@@ -66,8 +68,10 @@ impl Client {
         let (by_code, by_qr) = (code.secret(&qr.relay.key), qr.pairing_secret());
         let expires_at = UnixMillis(self.wall().0 + u64::try_from(INVITE_TTL.as_millis()).unwrap_or(u64::MAX));
         self.timers.set(Timer::Invite, self.now + INVITE_TTL);
+        let open = vec![by_code.mailbox, by_qr.mailbox];
         self.invite = Some(OpenInvite {
             command: Some(command),
+            open,
             code,
             qr,
             by_code,
@@ -168,7 +172,7 @@ impl Client {
             // Pairing the same key again changes nothing in the roster.
             Some(true) => self.hand_over(device),
             None => {
-                let payload = AddPayload { device: candidate.device.clone(), name: candidate.name.clone() }.encode();
+                let payload = AddPayload { device: candidate.device, name: candidate.name.clone() }.encode();
                 match self.write_record(Kind::Add, payload.into(), None) {
                     Ok(row) => {
                         if let Some(invite) = &mut self.invite {
@@ -237,12 +241,10 @@ impl Client {
     }
 
     pub(super) fn mailbox_closed(&mut self, id: MailboxId, code: Code) {
-        let ours = self.invite.as_ref().is_some_and(|invite| {
-            // The unused of the two closes when the other is claimed.
-            invite
-                .exchange
-                .as_ref()
-                .map_or(id == invite.by_code.mailbox || id == invite.by_qr.mailbox, |(used, _)| *used == id)
+        let ours = self.invite.as_mut().is_some_and(|invite| {
+            invite.open.retain(|open| *open != id);
+            let in_use = invite.exchange.as_ref().is_some_and(|(used, _)| *used == id);
+            in_use || invite.open.is_empty()
         });
         if ours {
             self.end_invite(code);

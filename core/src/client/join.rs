@@ -70,7 +70,7 @@ impl Joining {
 }
 
 impl Client {
-    pub(super) fn join(&mut self, command: CommandId, invite: Invite, name: String) {
+    pub(super) fn join(&mut self, command: CommandId, invite: &Invite, name: String) {
         if !super::lifecycle::is_name(&name) {
             return self.reject(command, Code::InvalidArgs);
         }
@@ -80,7 +80,7 @@ impl Client {
         if self.joining.is_some() {
             return self.reject(command, Code::Busy);
         }
-        let (relay, secret, creator_sign) = match &invite {
+        let (relay, secret, creator_sign) = match invite {
             Invite::Qr(qr) => (qr.relay.clone(), qr.pairing_secret(), Some(qr.creator_sign)),
             Invite::Code(code) => {
                 let Some(relay) = self.relay.clone() else { return self.reject(command, Code::NoRelay) };

@@ -197,7 +197,7 @@ impl Client {
         let mut commands: Vec<CommandId> = self.early.drain(..).map(|(id, _)| id).collect();
         commands.extend(self.inbox.take_commands());
         commands.extend(self.syncs.take_commands());
-        commands.extend(self.invite.take().and_then(|invite| invite.command()));
+        commands.extend(self.invite.take().and_then(super::invite::OpenInvite::command));
         commands.extend(self.joining.take().and_then(|joining| joining.command()));
         let pushes = std::mem::take(&mut self.pushes);
         for (row, command) in pushes {

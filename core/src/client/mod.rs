@@ -269,7 +269,7 @@ impl Client {
             ClientCommand::Ack(position) => self.acknowledge(id, position),
             ClientCommand::CreateInvite => self.create_invite(id),
             ClientCommand::CancelInvite => self.cancel_invite(id),
-            ClientCommand::Join { invite, name } => self.join(id, invite, name),
+            ClientCommand::Join { invite, name } => self.join(id, &invite, name),
             ClientCommand::Leave { force } => self.leave(id, force),
             ClientCommand::SyncNow => self.sync_now(id),
             ClientCommand::Rename(name) => self.rename(id, &name),

@@ -156,7 +156,7 @@ impl Client {
                 self.verdict(Verdict::Equivocation { device: sender, inc: id.inc, lane: id.lane, seq });
             }
             Judgement::Ahead => {
-                let why = Why::Ahead(id, candidate.opened);
+                let why = Why::Ahead(id, Box::new(candidate.opened));
                 self.hold(candidate.cursor, candidate.digest, candidate.blob, why);
                 self.gaps.look_again();
             }

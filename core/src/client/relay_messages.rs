@@ -61,7 +61,7 @@ impl Client {
         match self.ledger.place {
             None => self.ledger.place = Some(fresh),
             Some(place) if place.relay != welcome.relay_id || welcome.head < place.cursor => {
-                self.relay_reset(Some(fresh))
+                self.relay_reset(Some(fresh));
             }
             Some(ref mut place) => {
                 place.floor = place.floor.max(welcome.floor);

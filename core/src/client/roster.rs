@@ -46,7 +46,7 @@ impl Roster {
     /// The roster of a group of one.
     pub(super) fn founded(genesis: &Genesis) -> Self {
         let founder = Member {
-            public: genesis.device().clone(),
+            public: *genesis.device(),
             name: genesis.name().to_owned(),
             added_by: None,
             added: RecordHash([0; 16]),

@@ -83,6 +83,9 @@ impl Creator {
     /// # Errors
     /// The exchange is over and the invite void: the first wrong guess was the last.
     pub fn receive(&mut self, message: &[u8]) -> Result<CreatorStep, PairingFault> {
+        if matches!(self.state, State::Over) {
+            return Err(PairingFault::OutOfTurn);
+        }
         if !self.received.admit(message).inspect_err(|_| self.state = State::Over)? {
             return Ok(CreatorStep::Waiting);
         }

@@ -151,7 +151,8 @@ fn payload_of(text: &str) -> &str {
     let Some((_, after)) = text.split_once("://") else { return text };
     let query = after.split_once('?').map_or("", |(_, query)| query);
     let query = query.split_once('#').map_or(query, |(query, _)| query);
-    query.split('&').find_map(|pair| pair.strip_prefix("i=")).unwrap_or("")
+    // Some scanners hand over everything in capitals.
+    query.split('&').find_map(|pair| pair.strip_prefix("i=").or_else(|| pair.strip_prefix("I="))).unwrap_or("")
 }
 
 #[cfg(test)]

@@ -86,6 +86,9 @@ impl Joiner {
     /// # Errors
     /// The exchange is over and the invite void.
     pub fn receive(&mut self, message: &[u8]) -> Result<JoinerStep, PairingFault> {
+        if matches!(self.state, State::Over) {
+            return Err(PairingFault::OutOfTurn);
+        }
         if !self.received.admit(message).inspect_err(|_| self.state = State::Over)? {
             return Ok(JoinerStep::Waiting);
         }

@@ -9,6 +9,7 @@ use crate::{
 
 /// What may happen to a relay machine.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub enum RelayInput {
     /// Time passed.
     Tick,
@@ -28,6 +29,7 @@ pub enum RelayInput {
 
 /// What a relay machine asks of its driver.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub enum RelayOutput {
     /// On a link.
     Link(LinkOutput),

@@ -84,4 +84,4 @@ pub enum SealFault {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

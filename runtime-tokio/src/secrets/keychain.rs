@@ -154,6 +154,15 @@ mod platform {
 
     const SERVICE: &str = "0k-sync";
 
+    /// A copied item would let a cloned store pass for the original. Some keychains never copy items and know no such setting.
+    const THIS_DEVICE_ONLY: &[(&str, &str)] = if cfg!(target_os = "ios") {
+        &[("access-policy", "after-first-unlock-this-device-only")]
+    } else if cfg!(windows) {
+        &[("persistence", "local")]
+    } else {
+        &[]
+    };
+
     /// Opened at first use, since that may already hang.
     #[derive(Default)]
     struct Platform(Mutex<Option<Arc<CredentialStore>>>);
@@ -170,7 +179,8 @@ mod platform {
                 None => opened.insert(Store::new().map_err(|error| fault(&error))?).clone(),
             };
             drop(opened);
-            store.build(SERVICE, name, None).map_err(|error| fault(&error))
+            let modifiers = THIS_DEVICE_ONLY.iter().copied().collect();
+            store.build(SERVICE, name, Some(&modifiers)).map_err(|error| fault(&error))
         }
     }
 

@@ -40,6 +40,12 @@ impl ClientDisk {
         Ok(Self { connection: schema::open(&directory.join(FILE))?, keys, reserved })
     }
 
+    /// Makes the database's own limit stand for a full disk.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: u32) {
+        self.connection.pragma_update_and_check(None, "max_page_count", pages, |_row| Ok(())).unwrap();
+    }
+
     /// Whether a directory holds a client's database.
     pub fn exists(directory: &Path) -> bool {
         directory.join(FILE).metadata().is_ok_and(|found| found.len() > 0)
@@ -52,11 +58,10 @@ impl ClientDisk {
 }
 
 /// The counter moves before the commit: if the process dies in between it is ahead, which costs a new incarnation and no reuse.
-/// An `Erase` starts it afresh, with whatever follows.
+/// It never goes back, not even with an `Erase`.
 fn reserve(keys: &dyn KeyStorage, reserved: &mut u64, operations: &[ClientOp]) -> Result<(), StoreFailure> {
     let raised = operations.iter().fold(*reserved, |reserved, operation| match operation {
         ClientOp::Reserve(counter) => reserved.max(*counter),
-        ClientOp::Erase => 0,
         _ => reserved,
     });
     if raised != *reserved {

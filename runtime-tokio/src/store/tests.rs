@@ -18,7 +18,10 @@ use zerok_core::{
 };
 use zerok_testkit::store::client::MemoryClientStore;
 
-use super::{worker::Worker, *};
+use super::{
+    worker::{Disk, Worker},
+    *,
+};
 use crate::secrets::{KeyFile, KeyStorageChoice, find};
 
 fn open(directory: &Path) -> Result<ClientDisk, StoreFailure> {
@@ -43,7 +46,7 @@ fn enqueue(id: u64, blob: &[u8]) -> ClientOp {
         hash: RecordHash([4; 16]),
         digest: Digest::of(blob),
         blob_id: BlobId([5; 16]),
-        key: (id % 2 == 0).then_some(IdempotencyKey([6; 16])),
+        key: id.is_multiple_of(2).then_some(IdempotencyKey([6; 16])),
         size: blob.len() as u32,
         acked: false,
         position: None,
@@ -229,7 +232,7 @@ fn a_counter_that_cannot_be_raised_rolls_the_batch_back() {
 fn start(directory: &Path, pages: Option<u32>) -> (Worker<ClientStore>, UnboundedReceiver<StoreInput<ClientStore>>) {
     let disk = open(directory).unwrap();
     if let Some(pages) = pages {
-        disk.connection.pragma_update_and_check(None, "max_page_count", pages, |_row| Ok(())).unwrap();
+        disk.limit_pages(pages);
     }
     let (answers, answered) = unbounded_channel();
     (Worker::start("store", disk, answers).unwrap(), answered)
@@ -254,7 +257,7 @@ fn d7_a_full_disk_rolls_back_and_refuses_until_the_store_was_read_again() {
     for batch in 2..4 {
         match answers.blocking_recv() {
             Some(StoreInput::PersistFailed { batch: failed, failure: StoreFailure::Full }) => {
-                assert_eq!(failed, BatchId(batch))
+                assert_eq!(failed, BatchId(batch));
             }
             other => panic!("{other:?}"),
         }
@@ -360,7 +363,9 @@ fn d4_a_kill_under_load_loses_no_acknowledged_batch_and_tears_none() {
         while read(lines.next().unwrap()) < 100 + round * 37 {}
         running.kill().unwrap();
         running.wait().unwrap();
-        lines.for_each(|line| drop(read(line)));
+        for line in lines {
+            read(line);
+        }
         let found = image(&mut open(directory.path()).unwrap());
         let ids: Vec<u64> = found.outbox.iter().map(|entry| entry.id.0).collect();
         assert!(ids.len() as u64 >= durable, "acknowledged {durable}, found {}", ids.len());
@@ -407,4 +412,39 @@ fn d8_a_write_error_of_the_operating_system_poisons_and_loses_nothing_acknowledg
     let durable = limited.status().unwrap().code().unwrap();
     assert!((1..200).contains(&durable), "exit code {durable}");
     assert_eq!(image(&mut open(directory.path()).unwrap()).outbox.len(), durable as usize);
+}
+
+/// A store whose thread dies.
+struct Doomed;
+
+impl Disk<ClientStore> for Doomed {
+    fn commit(&mut self, _: Vec<Vec<ClientOp>>) -> Result<Vec<Vec<()>>, StoreFailure> {
+        panic!("as planned")
+    }
+
+    fn load(&mut self, _: ClientQuery) -> Result<ClientAnswer, StoreFailure> {
+        panic!("as planned")
+    }
+
+    fn reopens(_: &ClientQuery) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_store_whose_thread_died_fails_and_does_not_fall_silent() {
+    let (answers, mut answered) = unbounded_channel();
+    let worker = Worker::start("doomed", Doomed, answers).unwrap();
+    let mut batch = 0;
+    let answer = loop {
+        batch += 1;
+        worker.perform(persist(batch, Vec::new()));
+        if let Ok(answer) = answered.try_recv() {
+            break answer;
+        }
+        std::thread::yield_now();
+    };
+    assert!(matches!(answer, StoreInput::PersistFailed { failure: StoreFailure::Io, .. }));
+    worker.perform(reopen(1));
+    assert!(matches!(answered.try_recv(), Ok(StoreInput::Loaded { answer: Err(StoreFailure::Io), .. })));
 }

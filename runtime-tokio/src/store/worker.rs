@@ -8,7 +8,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::mpsc::{Receiver, SendError, Sender, channel},
     thread::JoinHandle,
 };
 
@@ -43,6 +43,7 @@ pub trait Disk<R: StoreRole>: Send + 'static {
 #[derive(Debug)]
 pub struct Worker<R: StoreRole> {
     jobs: Sender<StoreOutput<R>>,
+    answers: UnboundedSender<StoreInput<R>>,
     thread: JoinHandle<()>,
 }
 
@@ -59,14 +60,21 @@ where
     /// When the operating system gives no thread.
     pub fn start(name: &str, disk: impl Disk<R>, answers: UnboundedSender<StoreInput<R>>) -> std::io::Result<Self> {
         let (jobs, queue) = channel();
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(disk, &queue, &answers))?;
-        Ok(Self { jobs, thread })
+        let answering = answers.clone();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(disk, &queue, &answering))?;
+        Ok(Self { jobs, answers, thread })
     }
 
     /// Queues a batch or a load.
     pub fn perform(&self, output: StoreOutput<R>) {
-        // Fails only when the thread has panicked; then no answer comes, and nothing that waits for one becomes visible.
-        let _gone = self.jobs.send(output);
+        if let Err(SendError(lost)) = self.jobs.send(output) {
+            // The thread has panicked. Silence would leave everything waiting for ever.
+            let failure = StoreFailure::Io;
+            let _gone = self.answers.send(match lost {
+                StoreOutput::Persist { batch, .. } => StoreInput::PersistFailed { batch, failure },
+                StoreOutput::Load { load, .. } => StoreInput::Loaded { load, answer: Err(failure) },
+            });
+        }
     }
 
     /// Finishes what is queued, closes the store and waits for it. Blocks.

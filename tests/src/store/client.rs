@@ -127,7 +127,7 @@ impl MemoryClientStore {
             ClientOp::Roster(row) => drop(self.roster.insert(row.number, row.blob)),
             ClientOp::Verdict { id, verdict } => drop(self.verdicts.insert(id, verdict)),
             ClientOp::Settle(id) => self.verdicts.retain(|known, _| *known > id),
-            ClientOp::Erase => *self = Self::default(),
+            ClientOp::Erase => *self = Self { reserved: self.reserved, ..Self::default() },
         }
     }
 

@@ -1,0 +1,168 @@
+//! From a data directory to a running client.
+
+use std::sync::{Arc, Mutex, atomic::AtomicBool};
+
+use tokio::sync::{broadcast, mpsc, watch};
+use zeroize::Zeroizing;
+use zerok_core::{
+    channel::ChannelKind,
+    client::{
+        Client, ClientConfig,
+        command::ClientCommand,
+        io::{ClientInput, ClientOutput},
+        status::{ConnectionState, Indicator, Status},
+    },
+    error::Code,
+    ids::{CommandId, Position},
+    machine::Machine,
+    rng::Seed,
+    seal::rest::StoreKey,
+};
+
+use super::{Calls, Info, Options, Shared, SyncClient, SyncError};
+use crate::{
+    client_driver::{Board, ClientStation},
+    clock::Clock,
+    data_dir::DataDir,
+    driver::{self, LINK_INPUTS, Sources},
+    pump::Links,
+    secrets,
+    store::{ClientDisk, worker::Worker},
+};
+
+/// Events kept for a receiver that is slow; one that lags further is told how many it missed.
+const EVENTS: usize = 1024;
+
+/// What is opened before there is a machine.
+pub(super) struct Ground {
+    pub(super) directory: DataDir,
+    pub(super) disk: ClientDisk,
+    pub(super) key: Zeroizing<[u8; 32]>,
+    pub(super) info: Info,
+}
+
+impl SyncClient {
+    /// Opens a data directory, creating it if there is none, and starts its client on the current runtime. Nothing is dialled before
+    /// it is enabled or told that the application started.
+    ///
+    /// # Errors
+    /// [`Code::AlreadyRunning`], [`Code::KeyLost`], [`Code::KeychainLocked`], or what is wrong with the store.
+    pub async fn open(options: Options) -> Result<Self, SyncError> {
+        let asked = options.clone();
+        let ground =
+            tokio::task::spawn_blocking(move || Ground::open(&asked)).await.map_err(std::io::Error::other)??;
+        let client = Self::start(ground, &options)?;
+        match client.settle_in(&options).await {
+            Ok(()) => Ok(client),
+            Err(error) => {
+                client.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// A client on what was opened.
+    pub(super) fn start(ground: Ground, options: &Options) -> Result<Self, SyncError> {
+        let config = ClientConfig {
+            store_key: StoreKey::new(*ground.key),
+            kind: ChannelKind::Noise,
+            limits: options.limits.clone(),
+            padding: options.padding,
+        };
+        let clock = Clock::new();
+        let machine = Client::new(config, seed()?, clock.now());
+        Self::launch(machine, clock, ground, options)
+    }
+
+    /// Waits until the store was read, and names the configured relay.
+    async fn settle_in(&self, options: &Options) -> Result<(), SyncError> {
+        self.inspect().await?;
+        let Some(relay) = options.relay.clone() else { return Ok(()) };
+        match self.call(ClientCommand::Configure(relay)).await {
+            Err(SyncError::Rejected(rejection)) if rejection.code == Code::RelayMismatch => {
+                tracing::warn!("configuration names another relay than the one in use");
+                self.shared.mismatch.store(true, std::sync::atomic::Ordering::Relaxed);
+                Ok(())
+            }
+            answer => answer.map(drop),
+        }
+    }
+
+    /// Starts the task that owns the machine.
+    pub(super) fn launch<M>(machine: M, clock: Clock, ground: Ground, options: &Options) -> Result<Self, SyncError>
+    where
+        M: Machine<Input = ClientInput, Output = ClientOutput> + Send + 'static,
+    {
+        let Ground { directory, disk, info, .. } = ground;
+        let (requests, requested) = mpsc::unbounded_channel();
+        let (links, link_inputs) = mpsc::channel(LINK_INPUTS);
+        let (answers, answered) = mpsc::unbounded_channel();
+        let (status, status_seen) = watch::channel(BEFORE);
+        let (stopped, stop_seen) = watch::channel(None);
+        let (finished, finish_seen) = watch::channel(());
+        let events = broadcast::Sender::new(EVENTS);
+        let heard = events.downgrade();
+        let store = Worker::start("zerok-store", disk, answers)?;
+        let board = Board { status, events, stopped };
+        let station = ClientStation::new(Links::new(links), Arc::clone(&options.dialer), store, board);
+        let sources = Sources { store: answered, links: link_inputs, requests: requested };
+        tokio::spawn(async move {
+            let (shell, station) = driver::run(machine, station, clock, sources).await;
+            drop(shell);
+            let freed = tokio::task::spawn_blocking(move || {
+                let board = station.finish();
+                drop(directory);
+                board
+            });
+            let _panicked = freed.await;
+            drop(finished);
+        });
+        Ok(Self {
+            shared: Arc::new(Shared {
+                calls: Mutex::new(Calls { last: CommandId(0), requests }),
+                status: status_seen,
+                events: heard,
+                stopped: stop_seen,
+                finished: finish_seen,
+                mismatch: AtomicBool::new(false),
+                info,
+                name: options.name.clone(),
+                scheme: options.scheme.clone(),
+            }),
+        })
+    }
+}
+
+impl Ground {
+    /// Locks the directory, finds its key, opens its store. Blocks.
+    pub(super) fn open(options: &Options) -> Result<Self, SyncError> {
+        let directory = DataDir::lock(&options.data_dir)?;
+        let path = directory.path();
+        let found = secrets::find(path, options.key_storage, ClientDisk::exists(path))?;
+        let info = Info {
+            data_dir: path.to_owned(),
+            key_storage: found.place.kind(),
+            relay_mismatch: false,
+            kept_aside: ClientDisk::kept_aside(path),
+        };
+        let disk = ClientDisk::open(path, found.place, found.kept.reserved)?;
+        Ok(Self { directory, disk, key: found.kept.key, info })
+    }
+}
+
+/// What is shown before the machine has said anything.
+const BEFORE: Status = Status {
+    state: ConnectionState::Disabled,
+    indicator: Indicator::Offline,
+    pending: 0,
+    last_cursor: Position(0),
+    last_synced_at: None,
+    attempt: 0,
+    last_error: None,
+};
+
+fn seed() -> Result<Seed, SyncError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut bytes[..]).map_err(std::io::Error::other)?;
+    Ok(Seed::new(*bytes))
+}

@@ -1,0 +1,54 @@
+use zerok_core::{
+    ids::{RelayKey, TransportId},
+    machine::Origin,
+};
+
+use super::*;
+
+/// Answers after a delay, under a transport id of its own.
+struct Way(u8, Duration, Result<(), LinkFailure>);
+
+impl Dialer for Way {
+    fn dial(&self, _: &RelayAddress) -> BoxFuture<'static, Result<Opened, LinkFailure>> {
+        let Self(name, delay, outcome) = *self;
+        Box::pin(async move {
+            tokio::time::sleep(delay).await;
+            let (io, _there) = tokio::io::duplex(1);
+            outcome.map(|()| Opened { io: Box::new(io), transport: TransportId([name; 32]), origin: Origin::default() })
+        })
+    }
+}
+
+async fn dial(ways: Vec<Way>) -> (Result<u8, LinkFailure>, Duration) {
+    let dialer = FirstOf(ways.into_iter().map(|way| Arc::new(way) as Arc<dyn Dialer>).collect());
+    let start = tokio::time::Instant::now();
+    let dialled = dialer.dial(&RelayAddress { key: RelayKey([9; 32]), tcp: Vec::new(), iroh: None }).await;
+    (dialled.map(|opened| opened.transport.0[0]), start.elapsed())
+}
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+#[tokio::test(start_paused = true)]
+async fn the_preferred_way_wins_within_its_head_start() {
+    assert_eq!(dial(vec![Way(1, MS(200), Ok(())), Way(2, MS(1), Ok(()))]).await, (Ok(1), MS(200)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_that_hangs_costs_one_head_start() {
+    assert_eq!(dial(vec![Way(1, MS(60_000), Ok(())), Way(2, MS(5), Ok(()))]).await, (Ok(2), MS(255)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_way_that_fails_at_once_costs_nothing() {
+    let ways = vec![Way(1, MS(0), Err(LinkFailure::NoTransport)), Way(2, MS(5), Ok(()))];
+    let (won, took) = dial(ways).await;
+    assert_eq!(won, Ok(2));
+    assert!(took < MS(20), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_cause_named_is_one_of_a_way_that_was_tried() {
+    let ways = vec![Way(1, MS(0), Err(LinkFailure::Refused)), Way(2, MS(5), Err(LinkFailure::NoTransport))];
+    assert_eq!(dial(ways).await.0, Err(LinkFailure::Refused));
+    assert_eq!(dial(Vec::new()).await.0, Err(LinkFailure::NoTransport));
+}

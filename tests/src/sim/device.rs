@@ -1,0 +1,95 @@
+//! One simulated device: the real client machine, its store, and what its application was told.
+
+use std::collections::BTreeMap;
+
+use zerok_core::{
+    channel::ChannelKind,
+    client::{
+        Client, ClientConfig,
+        command::{ClientEvent, Rejection, Reply},
+        status::Indicator,
+        store::ClientStore,
+    },
+    ids::{CommandId, LinkId},
+    limits::ClientLimits,
+    machine::StoreOutput,
+    rng::Seed,
+    seal::{padding::Padding, rest::StoreKey},
+    time::Time,
+};
+
+use crate::store::client::MemoryClientStore;
+
+/// A device of the simulation.
+pub struct DeviceNode {
+    /// What transcripts call it.
+    pub name: &'static str,
+    /// The machine; `None` after a crash, until it is started again.
+    pub client: Option<Client>,
+    /// What a crash leaves: batches whose write completed.
+    pub store: MemoryClientStore,
+    /// Answers to commands, by id.
+    pub replies: BTreeMap<CommandId, Result<Reply, Rejection>>,
+    /// Everything the application heard, in order.
+    pub events: Vec<ClientEvent>,
+    /// Whether the machine said that nothing more will come.
+    pub stopped: bool,
+    pub(super) life: u64,
+    pub(super) next_command: CommandId,
+    pub(super) queue: Vec<StoreOutput<ClientStore>>,
+    pub(super) link: Option<LinkId>,
+    number: u8,
+    kind: ChannelKind,
+    limits: ClientLimits,
+}
+
+impl DeviceNode {
+    pub(super) fn new(name: &'static str, number: u8, kind: ChannelKind, limits: ClientLimits) -> Self {
+        Self {
+            name,
+            client: None,
+            store: MemoryClientStore::default(),
+            replies: BTreeMap::new(),
+            events: Vec::new(),
+            stopped: false,
+            life: 0,
+            next_command: CommandId(0),
+            queue: Vec::new(),
+            link: None,
+            number,
+            kind,
+            limits,
+        }
+    }
+
+    /// A new process over the same store. Each has a seed of its own, as real ones do.
+    pub(super) fn start(&mut self, now: Time) {
+        self.life += 1;
+        self.stopped = false;
+        self.next_command = CommandId(0);
+        self.replies.clear();
+        self.link = None;
+        let mut seed = [self.number; 32];
+        seed[..8].copy_from_slice(&self.life.to_le_bytes());
+        let config = ClientConfig {
+            store_key: StoreKey::new([self.number; 32]),
+            kind: self.kind,
+            limits: self.limits.clone(),
+            padding: Padding::Padme,
+        };
+        self.client = Some(Client::new(config, Seed::new(seed), now));
+    }
+
+    /// The process is gone; what was not written is lost.
+    pub(super) fn crash(&mut self) {
+        self.client = None;
+        self.queue.clear();
+        self.link = None;
+        self.life += 1;
+    }
+
+    /// Whether it is connected and the relay holds everything it has.
+    pub fn is_synced(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.status().indicator == Indicator::Synced)
+    }
+}

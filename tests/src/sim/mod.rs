@@ -1,0 +1,12 @@
+//! Devices and relays in virtual time: real machines, in-memory links and stores, one event at a time.
+//!
+//! [`World`] runs them; [`Transcript`] says what happened in words a reader can follow. Nothing here sleeps or draws randomness of
+//! its own: the same calls give the same run, byte for byte.
+
+mod device;
+mod relay;
+mod tap;
+mod transcript;
+mod world;
+
+pub use self::{device::DeviceNode, relay::RelayNode, transcript::Transcript, world::World};

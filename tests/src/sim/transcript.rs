@@ -1,0 +1,233 @@
+//! What happened, one line an event, in words: symbolic names, virtual time, and only what a reader needs.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use zerok_core::{
+    client::{
+        command::{ClientCommand, ClientEvent, Rejection, Reply},
+        store::ClientOp,
+    },
+    ids::{BatchId, BlobId, CommandId, Digest},
+    machine::StoreOutput,
+    relay::store::{RelayOp, RelayStore},
+    seal::record::Kind,
+    time::Time,
+    wire::message::{ToDevice, ToRelay},
+};
+
+use super::tap::Said;
+
+/// The story of a run.
+#[derive(Default)]
+pub struct Transcript {
+    lines: Vec<String>,
+    blobs: BTreeMap<Digest, String>,
+    ids: BTreeMap<BlobId, String>,
+}
+
+impl Transcript {
+    /// Everything so far.
+    pub fn text(&self) -> String {
+        self.lines.join("\n")
+    }
+
+    /// Forgets what was said so far, but not the names of things.
+    pub fn clear(&mut self) {
+        self.lines.clear();
+    }
+
+    pub(super) fn note(&mut self, now: Time, who: &str, what: &str) {
+        self.line(now, who, '.', what);
+    }
+
+    fn line(&mut self, now: Time, who: &str, mark: char, what: &str) {
+        let (seconds, millis) = (now.0 / 1_000_000, now.0 / 1000 % 1000);
+        self.lines.push(format!("@{seconds}.{millis:03}s {who:<7}{mark} {what}"));
+    }
+
+    /// Names the blobs of a batch that a device is about to write.
+    pub(super) fn learn(&mut self, who: &str, ops: &[ClientOp]) {
+        for (entry, _) in super::world::names(ops) {
+            let name = match Kind::of(entry.kind) {
+                Some(Kind::Data) => format!("{who}/{}", entry.seq),
+                Some(kind) => format!("{who}/{}", format!("{kind:?}").to_lowercase()),
+                None => format!("{who}/?"),
+            };
+            self.ids.insert(entry.blob_id, name.clone());
+            self.blobs.insert(entry.digest, name);
+        }
+    }
+
+    pub(super) fn durable(&mut self, now: Time, who: &str, batch: BatchId, ops: &[ClientOp]) {
+        let mut parts = Vec::new();
+        for op in ops {
+            match op {
+                ClientOp::Enqueue(row) => {
+                    parts.push(format!("queue {} ({} B)", self.blob(row.entry.digest), row.blob.len()));
+                }
+                ClientOp::Acked { .. } => parts.push("acked".into()),
+                ClientOp::Unacked(_) => parts.push("queue again".into()),
+                ClientOp::Remove(_) => parts.push("done with it".into()),
+                ClientOp::Deliver(row) => {
+                    parts.push(format!("inbox {}", self.blob(Digest::of(&row.blob))));
+                }
+                ClientOp::Hold(row) => parts.push(format!("hold {}", self.blob(row.digest))),
+                ClientOp::Release(digest) => parts.push(format!("release {}", self.blob(*digest))),
+                ClientOp::Roster(_) => parts.push("roster".into()),
+                ClientOp::Vault(_) => parts.push("keys".into()),
+                ClientOp::Verdict { .. } => parts.push("verdict".into()),
+                ClientOp::Erase => parts.push("erase".into()),
+                ClientOp::Trim(_) => parts.push("trim".into()),
+                ClientOp::Ledger(_) | ClientOp::Stream { .. } | ClientOp::Reserve(_) | ClientOp::Settle(_) => {}
+            }
+        }
+        if !parts.is_empty() {
+            self.line(now, who, '=', &format!("durable b{}: {}", batch.0, parts.join(", ")));
+        }
+    }
+
+    pub(super) fn relay_store(&mut self, now: Time, request: &StoreOutput<RelayStore>) {
+        let StoreOutput::Persist { batch, ops } = request else { return };
+        for op in ops {
+            let what = match op {
+                RelayOp::Append(append) => {
+                    let names: Vec<String> = append.blobs.iter().map(|(digest, _)| self.blob(*digest)).collect();
+                    format!("append {}", names.join(", "))
+                }
+                RelayOp::OpenMailbox { .. } => "mailbox open".into(),
+                RelayOp::ClaimMailbox { .. } => "mailbox claimed".into(),
+                RelayOp::SendMailbox { side, body, .. } => format!("mailbox from {side:?} ({} B)", body.len()),
+                RelayOp::CloseMailbox { .. } => "mailbox closed".into(),
+                RelayOp::Seen { .. } | RelayOp::Sweep { .. } => continue,
+            };
+            self.line(now, "relay", '=', &format!("durable b{}: {what}", batch.0));
+        }
+    }
+
+    pub(super) fn command(&mut self, now: Time, who: &str, id: CommandId, command: &ClientCommand) {
+        let what = match command {
+            ClientCommand::Enable { name } => format!("enable as {name:?}"),
+            ClientCommand::Push { data, .. } => match std::str::from_utf8(data) {
+                Ok(text) if text.len() <= 24 => format!("push {text:?}"),
+                _ => format!("push {} B", data.len()),
+            },
+            ClientCommand::Pull { .. } => "pull".into(),
+            ClientCommand::Join { name, .. } => format!("join as {name:?}"),
+            ClientCommand::CreateInvite => "invite".into(),
+            ClientCommand::SyncNow => "sync now".into(),
+            ClientCommand::Configure(_) => "configure the relay".into(),
+            other => format!("{other:?}").split(['(', ' ']).next().unwrap_or_default().to_lowercase(),
+        };
+        self.line(now, who, '<', &format!("c{} {what}", id.0));
+    }
+
+    pub(super) fn done(&mut self, now: Time, who: &str, id: CommandId, result: &Result<Reply, Rejection>) {
+        let what = match result {
+            Ok(Reply::Pushed { blob_id, .. }) => format!("pushed {}", self.id(*blob_id)),
+            Ok(Reply::Queued { blob_id }) => format!("queued {}", self.id(*blob_id)),
+            Ok(Reply::Pulled(pulled)) => {
+                let blobs: Vec<String> = pulled.blobs.iter().map(|blob| self.id(blob.id)).collect();
+                format!("pulled [{}]{}", blobs.join(", "), if pulled.has_more { " and more" } else { "" })
+            }
+            Ok(Reply::Invited { .. }) => "invited with a code".into(),
+            Ok(Reply::Joined { history_complete, needs_full_push }) => {
+                format!("joined, history complete: {history_complete}, needs full push: {needs_full_push}")
+            }
+            Ok(Reply::Done) => "done".into(),
+            Ok(Reply::Report(_)) => "report".into(),
+            Err(rejection) => format!("rejected: {}", rejection.code.name()),
+        };
+        self.line(now, who, '>', &format!("c{} {what}", id.0));
+    }
+
+    pub(super) fn event(&mut self, now: Time, who: &str, event: &ClientEvent) {
+        let what = match event {
+            ClientEvent::Status(status) => {
+                format!("{:?}, {:?}, {} pending", status.state, status.indicator, status.pending).to_lowercase()
+            }
+            ClientEvent::Connected { .. } => "connected".into(),
+            ClientEvent::Disconnected { code } => format!("disconnected: {}", code.name()),
+            ClientEvent::BlobAvailable { id, .. } => format!("blob-available {}", self.id(*id)),
+            ClientEvent::BlobSynced { id, .. } => format!("blob-synced {}", self.id(*id)),
+            ClientEvent::BlobReissued { old, new } => format!("blob-reissued {} as {}", self.id(*old), self.id(*new)),
+            ClientEvent::DeviceJoined { name, wants_full_push, .. } => {
+                format!("device-joined {name:?}, wants full push: {wants_full_push}")
+            }
+            ClientEvent::Joined { .. } => "joined".into(),
+            ClientEvent::InviteUsed { .. } => "invite-used".into(),
+            ClientEvent::InviteEnded { code } => format!("invite ended: {}", code.name()),
+            ClientEvent::Progress { to_push, to_pull } => format!("progress: {to_push} to push, {to_pull} to pull"),
+            ClientEvent::Verdict { verdict, .. } => format!("verdict {verdict:?}"),
+            ClientEvent::Problem(code) => format!("problem: {}", code.name()),
+        };
+        self.line(now, who, '!', &what);
+    }
+
+    pub(super) fn from_device(&mut self, now: Time, who: &str, said: &[Said]) {
+        for said in said {
+            let what = match said {
+                Said::Claim => "hello without a group".into(),
+                Said::ToRelay(ToRelay::Hello(_)) => "hello".into(),
+                Said::ToRelay(ToRelay::Pull(pull)) => format!("pull after {}", pull.after.0),
+                Said::ToRelay(ToRelay::Push { blobs, .. }) => {
+                    let names: Vec<String> = blobs.iter().map(|blob| self.blob(Digest::of(blob))).collect();
+                    format!("push {}", names.join(", "))
+                }
+                Said::ToRelay(ToRelay::Ack { cursor }) => format!("ack {}", cursor.0),
+                Said::ToRelay(ToRelay::MailboxSend { body, .. }) => format!("mailbox message ({} B)", body.len()),
+                Said::ToRelay(other) => {
+                    format!("{other:?}").split([' ', '{']).next().unwrap_or_default().to_lowercase()
+                }
+                _ => continue,
+            };
+            self.line(now, who, '→', &format!("relay: {what}"));
+        }
+    }
+
+    pub(super) fn from_relay(&mut self, now: Time, to: &str, said: &[Said]) {
+        for said in said {
+            let what = match said {
+                Said::Open => "open".into(),
+                Said::ToDevice(ToDevice::Welcome(welcome)) => {
+                    format!("welcome, head {}, floor {}", welcome.head.0, welcome.floor.0)
+                }
+                Said::ToDevice(ToDevice::Page(page)) => {
+                    let mut text = format!("page after {} [", page.after.0);
+                    for (index, (cursor, blob)) in page.entries.iter().enumerate() {
+                        let comma = if index == 0 { "" } else { ", " };
+                        let _ = write!(text, "{comma}{}: {}", cursor.0, self.blob(Digest::of(blob)));
+                    }
+                    text + if page.more { "] and more" } else { "]" } + if page.reset { ", reset" } else { "" }
+                }
+                Said::ToDevice(ToDevice::Pushed { stored }) => {
+                    let names: Vec<String> = stored
+                        .iter()
+                        .map(|(digest, cursor)| format!("{} at {}", self.blob(*digest), cursor.0))
+                        .collect();
+                    format!("pushed {}", names.join(", "))
+                }
+                Said::ToDevice(ToDevice::News(news)) => {
+                    let inline = if news.blob.is_some() { ", inline" } else { "" };
+                    format!("news {}→{} {}{inline}", news.prev.0, news.cursor.0, self.blob(news.digest))
+                }
+                Said::ToDevice(ToDevice::MailboxMessage { body, .. }) => format!("mailbox message ({} B)", body.len()),
+                Said::ToDevice(ToDevice::Error(refusal)) => {
+                    format!("refuses {:?}: {} ({})", refusal.request, refusal.code as u16, refusal.code)
+                }
+                Said::ToDevice(other) => {
+                    format!("{other:?}").split([' ', '{']).next().unwrap_or_default().to_lowercase()
+                }
+                _ => continue,
+            };
+            self.line(now, "relay", '→', &format!("{to}: {what}"));
+        }
+    }
+
+    fn blob(&self, digest: Digest) -> String {
+        self.blobs.get(&digest).cloned().unwrap_or_else(|| "an unknown blob".into())
+    }
+
+    fn id(&self, id: BlobId) -> String {
+        self.ids.get(&id).cloned().unwrap_or_else(|| "an unknown blob".into())
+    }
+}

@@ -1,0 +1,332 @@
+//! A relay's store in memory: what the store contract means, in the fewest lines.
+//!
+//! Keeps logs with cursors, digests for dedupe, floors, quotas, members' acknowledgements and mailboxes. Several machines may
+//! share one. It answers at once; when an answer is handed to the machine, and what a crash forgets, is up to whoever drives it.
+//!
+//! Invariants: cursors of a group grow by one and are never reused, whatever expires; a batch that failed changed nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use zerok_core::{
+    ids::{Cursor, Digest, GroupId, LinkKey, MailboxId, RelayId, Tag},
+    limits::MAX_MAILBOX_MESSAGES,
+    machine::{Origin, StoreFailure, StoreInput, StoreOutput},
+    relay::store::{
+        Append, LogPage, PageQuery, RelayAnswer, RelayOp, RelayOutcome, RelayQuery, RelayStore, Side, Stored,
+    },
+    time::UnixMillis,
+    wire::message::WireCode,
+};
+
+/// Blobs up to this size may use the reserve of a full group.
+const SMALL: usize = 1024;
+const DAY_MS: u64 = 24 * 3600 * 1000;
+
+/// The store.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MemoryRelayStore {
+    relay_id: RelayId,
+    groups: BTreeMap<GroupId, Log>,
+    boxes: BTreeMap<MailboxId, Mailbox>,
+    created: BTreeMap<(Origin, u64), u32>,
+    /// The expiry clock: follows the wall clock, by at most the clamp a sweep.
+    expiry: Option<UnixMillis>,
+    /// Bytes of blobs it takes in all; beyond, it is full.
+    room: u64,
+    /// It was full and has not been opened again.
+    full: bool,
+    /// Everything fails like this.
+    broken: Option<StoreFailure>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+struct Log {
+    head: Cursor,
+    floor: Cursor,
+    blobs: BTreeMap<Cursor, Row>,
+    cursors: BTreeMap<Digest, Cursor>,
+    bytes: u64,
+    members: BTreeMap<LinkKey, Seen>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Row {
+    digest: Digest,
+    blob: Bytes,
+    expires: UnixMillis,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+struct Seen {
+    acked: Cursor,
+    at: UnixMillis,
+    own: Option<(Cursor, Digest)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Mailbox {
+    twin: MailboxId,
+    group: GroupId,
+    expires: UnixMillis,
+    claimed: Option<LinkKey>,
+    messages: BTreeMap<Side, Vec<Bytes>>,
+}
+
+impl MemoryRelayStore {
+    /// An empty store of this name.
+    pub fn new(relay_id: RelayId) -> Self {
+        Self {
+            relay_id,
+            groups: BTreeMap::new(),
+            boxes: BTreeMap::new(),
+            created: BTreeMap::new(),
+            expiry: None,
+            room: u64::MAX,
+            full: false,
+            broken: None,
+        }
+    }
+
+    /// Gives it room for so many bytes of blobs.
+    pub fn set_room(&mut self, bytes: u64) {
+        self.room = bytes;
+    }
+
+    /// From now on everything fails.
+    pub fn set_broken(&mut self, failure: StoreFailure) {
+        self.broken = Some(failure);
+    }
+
+    /// A group's blobs in order.
+    pub fn log(&self, group: &GroupId) -> Vec<(Cursor, Bytes)> {
+        let rows = |log: &Log| log.blobs.iter().map(|(cursor, row)| (*cursor, row.blob.clone())).collect();
+        self.groups.get(group).map(rows).unwrap_or_default()
+    }
+
+    /// What a member has acknowledged, once it was seen.
+    pub fn acked(&self, group: &GroupId, link: &LinkKey) -> Option<Cursor> {
+        self.groups.get(group)?.members.get(link).filter(|seen| seen.at.0 > 0).map(|seen| seen.acked)
+    }
+
+    /// How many groups it has.
+    pub fn group_count(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// How many mailboxes are open.
+    pub fn mailbox_count(&self) -> usize {
+        self.boxes.len()
+    }
+
+    /// Does what a machine asks and answers it.
+    pub fn perform(&mut self, request: StoreOutput<RelayStore>) -> StoreInput<RelayStore> {
+        match request {
+            StoreOutput::Persist { batch, ops } => match self.persist(ops) {
+                Ok(outcomes) => StoreInput::Persisted { batch, outcomes },
+                Err(failure) => StoreInput::PersistFailed { batch, failure },
+            },
+            StoreOutput::Load { load, query } => StoreInput::Loaded { load, answer: self.load(query) },
+        }
+    }
+
+    fn persist(&mut self, ops: Vec<RelayOp>) -> Result<Vec<RelayOutcome>, StoreFailure> {
+        if let Some(failure) = self.broken {
+            return Err(failure);
+        }
+        if self.full {
+            return Err(StoreFailure::Full);
+        }
+        let before = self.clone();
+        let outcomes = ops.into_iter().filter_map(|op| self.apply(op)).collect();
+        let used: u64 = self.groups.values().map(|log| log.bytes).sum();
+        if used > self.room && used > before.groups.values().map(|log| log.bytes).sum() {
+            *self = before;
+            self.full = true;
+            return Err(StoreFailure::Full);
+        }
+        Ok(outcomes)
+    }
+
+    fn apply(&mut self, op: RelayOp) -> Option<RelayOutcome> {
+        match op {
+            RelayOp::Append(append) => Some(self.append(append)),
+            RelayOp::Seen { group, link, acked, now } => {
+                let seen = self.groups.get_mut(&group)?.members.entry(link).or_default();
+                seen.acked = seen.acked.max(acked);
+                seen.at = seen.at.max(now);
+                None
+            }
+            RelayOp::OpenMailbox { id, twin, group, expires, limit } => {
+                Some(RelayOutcome::Mailbox(self.open_mailbox(id, twin, group, expires, limit)))
+            }
+            RelayOp::ClaimMailbox { id, link, now } => Some(RelayOutcome::Mailbox(self.claim(id, link, now))),
+            RelayOp::SendMailbox { id, side, body, now } => Some(RelayOutcome::Mailbox(self.send(id, side, body, now))),
+            RelayOp::CloseMailbox { id } => {
+                if let Some(mailbox) = self.boxes.remove(&id) {
+                    self.boxes.remove(&mailbox.twin);
+                }
+                None
+            }
+            RelayOp::Sweep { now, clamp } => {
+                let clamp = clamp.as_millis() as u64;
+                let expiry = self.expiry.map_or(now, |expiry| now.min(UnixMillis(expiry.0 + clamp)).max(expiry));
+                self.expiry = Some(expiry);
+                self.boxes.retain(|_, mailbox| mailbox.expires > now);
+                let floors = self.groups.iter_mut().filter_map(|(group, log)| {
+                    let floor = log.floor;
+                    while log.blobs.first_key_value().is_some_and(|(_, row)| row.expires <= expiry) {
+                        log.drop_oldest();
+                    }
+                    (log.floor > floor).then_some((*group, log.floor))
+                });
+                Some(RelayOutcome::Swept(floors.collect()))
+            }
+        }
+    }
+
+    fn append(&mut self, append: Append) -> RelayOutcome {
+        let Append { group, link, origin, blobs, now, retention, .. } = append;
+        let known = self.groups.contains_key(&group);
+        if !known {
+            let created = self.created.entry((origin, now.0 / DAY_MS)).or_default();
+            if *created >= append.groups_per_day {
+                let refused = vec![Stored::Refused(WireCode::TooManyGroups)];
+                return RelayOutcome::Appended { before: Cursor(0), head: Cursor(0), results: refused };
+            }
+            *created += 1;
+        }
+        let log = self.groups.entry(group).or_default();
+        let before = log.head;
+        let mut results = Vec::new();
+        for (digest, blob) in blobs {
+            if let Some(cursor) = log.cursors.get(&digest) {
+                results.push(Stored::Duplicate(*cursor));
+                continue;
+            }
+            // The last twentieth is for small blobs, so that a group full of data can still change its roster.
+            let share = if blob.len() <= SMALL { 20 } else { 19 };
+            let fits = |used: u64, more: u64, quota: u64| used + more <= quota / 20 * share;
+            let room =
+                fits(log.bytes, blob.len() as u64, append.group_bytes) && (log.blobs.len() as u64) < append.group_blobs;
+            if !room {
+                results.push(Stored::Refused(WireCode::GroupFull));
+                break;
+            }
+            log.head = log.head.next();
+            log.bytes += blob.len() as u64;
+            log.cursors.insert(digest, log.head);
+            log.members.entry(link).or_default().own = Some((log.head, digest));
+            let expires = UnixMillis(now.0 + retention.as_millis() as u64);
+            log.blobs.insert(log.head, Row { digest, blob, expires });
+            results.push(Stored::At(log.head));
+        }
+        RelayOutcome::Appended { before, head: log.head, results }
+    }
+
+    fn open_mailbox(
+        &mut self,
+        id: MailboxId,
+        twin: MailboxId,
+        group: GroupId,
+        expires: UnixMillis,
+        limit: u32,
+    ) -> Result<(), WireCode> {
+        if let Some(mailbox) = self.boxes.get(&id) {
+            return if mailbox.group == group { Ok(()) } else { Err(WireCode::InviteUnknown) };
+        }
+        if self.boxes.get(&twin).is_some_and(|twin| twin.claimed.is_some()) {
+            return Err(WireCode::InviteUsed);
+        }
+        if self.boxes.values().filter(|mailbox| mailbox.group == group).count() >= limit as usize {
+            return Err(WireCode::MailboxFull);
+        }
+        self.boxes.insert(id, Mailbox { twin, group, expires, claimed: None, messages: BTreeMap::new() });
+        Ok(())
+    }
+
+    fn claim(&mut self, id: MailboxId, link: LinkKey, now: UnixMillis) -> Result<(), WireCode> {
+        let live = self.boxes.get_mut(&id).filter(|mailbox| mailbox.expires > now);
+        let mailbox = live.ok_or(WireCode::InviteUnknown)?;
+        match mailbox.claimed {
+            Some(holder) if holder != link => Err(WireCode::InviteUsed),
+            _ => {
+                mailbox.claimed = Some(link);
+                let twin = mailbox.twin;
+                self.boxes.remove(&twin);
+                Ok(())
+            }
+        }
+    }
+
+    fn send(&mut self, id: MailboxId, side: Side, body: Bytes, now: UnixMillis) -> Result<(), WireCode> {
+        let live = self.boxes.get_mut(&id).filter(|mailbox| mailbox.expires > now);
+        let messages = live.ok_or(WireCode::InviteUnknown)?.messages.entry(side).or_default();
+        if messages.len() >= MAX_MAILBOX_MESSAGES as usize {
+            return Err(WireCode::MailboxFull);
+        }
+        messages.push(body);
+        Ok(())
+    }
+
+    fn load(&mut self, query: RelayQuery) -> Result<RelayAnswer, StoreFailure> {
+        if let Some(failure) = self.broken {
+            return Err(failure);
+        }
+        Ok(match query {
+            RelayQuery::Open => {
+                self.full = false;
+                RelayAnswer::Opened { relay_id: self.relay_id }
+            }
+            RelayQuery::Welcome { group, link, page } => {
+                let own = self.groups.get(&group).and_then(|log| log.members.get(&link)?.own);
+                RelayAnswer::Welcome { own, page: self.page(&group, page) }
+            }
+            RelayQuery::Page { group, page } => RelayAnswer::Page(self.page(&group, page)),
+            RelayQuery::Heads(groups) => {
+                let groups: BTreeSet<_> = groups.into_iter().collect();
+                let head = |group: GroupId| (group, self.groups.get(&group).map_or(Cursor(0), |log| log.head));
+                RelayAnswer::Heads(groups.into_iter().map(head).collect())
+            }
+            RelayQuery::Mailbox { id, side, after } => match self.boxes.get(&id) {
+                None => RelayAnswer::Mailbox { messages: Vec::new(), open: false, claimed: false },
+                Some(mailbox) => {
+                    let messages = mailbox.messages.get(&side.other()).map_or(&[][..], Vec::as_slice);
+                    let messages = messages.iter().skip(after as usize).cloned().collect();
+                    RelayAnswer::Mailbox { messages, open: true, claimed: mailbox.claimed.is_some() }
+                }
+            },
+        })
+    }
+
+    fn page(&self, group: &GroupId, query: PageQuery) -> LogPage {
+        let Some(log) = self.groups.get(group) else {
+            return LogPage { after: query.after, reset: query.after > Cursor(0), ..LogPage::default() };
+        };
+        let other = log.blobs.get(&query.after).is_some_and(|row| row.digest.tag() != query.tag);
+        let reset = query.after > log.head || (query.tag != Tag::default() && other);
+        let mut page = LogPage { after: query.after, floor: log.floor, head: log.head, reset, entries: Vec::new() };
+        let mut used = 0;
+        if !reset {
+            for (cursor, row) in log.blobs.range(query.after.next()..) {
+                used += row.blob.len();
+                let first = page.entries.is_empty() && query.at_least_one;
+                if used > query.max_bytes as usize && !first {
+                    break;
+                }
+                page.entries.push((*cursor, row.blob.clone()));
+            }
+        }
+        page
+    }
+}
+
+impl Log {
+    fn drop_oldest(&mut self) {
+        if let Some((cursor, row)) = self.blobs.pop_first() {
+            self.floor = cursor;
+            self.bytes -= row.blob.len() as u64;
+            self.cursors.remove(&row.digest);
+        }
+    }
+}
