@@ -7,8 +7,12 @@ use zerok_tokio::secrets::KeyStorageChoice;
 
 /// Zero-knowledge sync: a device on the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
-#[command(name = "zerok", version, after_help = "Exit status: 0 done, 1 the doctor found something, 2 wrong request, \
-    3 kept here and not yet at the relay, 4 refused by the relay, 5 disk, keys or another process, 6 pairing, 7 history.")]
+#[command(
+    name = "zerok",
+    version,
+    after_help = "Exit status: 0 done, 1 the doctor found something, 2 wrong request, \
+    3 kept here and not yet at the relay, 4 refused by the relay, 5 disk, keys or another process, 6 pairing, 7 history."
+)]
 pub(crate) struct Args {
     /// Where this device keeps its data
     #[arg(long, global = true, env = "ZEROK_DATA", value_name = "DIR")]

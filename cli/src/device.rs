@@ -116,10 +116,7 @@ pub(crate) async fn close(client: SyncClient) {
 }
 
 /// Opens the device, does something with it, and closes it whatever came of it.
-pub(crate) async fn with<T>(
-    client: SyncClient,
-    work: impl AsyncFnOnce(&SyncClient) -> Outcome<T>,
-) -> Outcome<T> {
+pub(crate) async fn with<T>(client: SyncClient, work: impl AsyncFnOnce(&SyncClient) -> Outcome<T>) -> Outcome<T> {
     let outcome = work(&client).await;
     close(client).await;
     outcome

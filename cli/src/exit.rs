@@ -92,7 +92,8 @@ impl From<SyncError> for Failure {
         let code = error.code();
         let detail = match (&error, code) {
             (_, Code::AlreadyRunning) => {
-                "It may be `zerok watch` or an application: stop it, or choose another directory with --data.".to_owned()
+                "It may be `zerok watch` or an application: stop it, or choose another directory with --data."
+                    .to_owned()
             }
             (_, Code::CursorUnknown) => match error.last_cursor() {
                 Some(last) => format!("The last one is {}.", last.0),
@@ -160,12 +161,7 @@ pub(crate) fn class(code: Code) -> u8 {
         | C::NotAllowed
         | C::LeavePending => 2,
         C::Offline | C::Pending | C::Busy | C::Cancelled => 3,
-        C::RelayIncompatible
-        | C::RelayUnverified
-        | C::RelayFull
-        | C::RateLimited
-        | C::NotMember
-        | C::UpdateNeeded => 4,
+        C::RelayIncompatible | C::RelayUnverified | C::RelayFull | C::RateLimited | C::NotMember | C::UpdateNeeded => 4,
         C::AlreadyRunning
         | C::OutboxFull
         | C::InboxFull

@@ -65,12 +65,8 @@ fn start(args: Args, output: &mut Output) -> Outcome {
         .build()
         .map_err(|error| Failure::new(Code::StorageFailed, format!("{error}.")))?;
     let outcome = runtime.block_on(async {
-        let setting = Setting {
-            data,
-            key_storage: args.key_storage.into(),
-            patience: args.patience(),
-            ways: dialer::ways(),
-        };
+        let setting =
+            Setting { data, key_storage: args.key_storage.into(), patience: args.patience(), ways: dialer::ways() };
         run(&setting, output, args.command).await
     });
     // A thread that waits for input or for a name server must not hold up the end.

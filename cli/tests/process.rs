@@ -47,13 +47,16 @@ fn device(folder: &Path) -> std::path::PathBuf {
     data
 }
 
+/// How many records wait for the relay. A new device's own roster record is among them.
+fn pending(data: &Path) -> u64 {
+    let standing = run(data, &["status", "--offline", "--json"]);
+    assert_eq!(status(&standing), 0, "{}", complaint(&standing));
+    objects(&standing)[0]["pending"].as_u64().unwrap()
+}
+
 fn push(data: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut child = zerok(data, arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        zerok(data, arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     child.wait_with_output().unwrap()
 }
@@ -77,7 +80,8 @@ fn a_wrong_command_line_is_one_line_and_status_2() {
 fn without_a_device_every_command_says_so_and_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("none");
-    for command in [&["status"][..], &["pull"], &["devices"], &["invite"], &["sync"], &["leave"], &["watch"], &["push"]] {
+    for command in [&["status"][..], &["pull"], &["devices"], &["invite"], &["sync"], &["leave"], &["watch"], &["push"]]
+    {
         let output = run(&data, command);
         assert_eq!(status(&output), 2, "{command:?}");
         assert!(complaint(&output).starts_with("error[notEnabled]: "), "{command:?}: {}", complaint(&output));
@@ -105,14 +109,14 @@ fn init_works_offline_and_twice_but_not_with_another_relay() {
 fn a_push_without_a_relay_is_kept_told_and_status_3() {
     let folder = tempfile::tempdir().unwrap();
     let data = device(folder.path());
+    let before = pending(&data);
     let output = push(&data, &["push", "--lines", "--json"], "milk\n\nbread\r\napples");
     assert_eq!(status(&output), 3, "{}", complaint(&output));
     let told = objects(&output);
     assert_eq!(told.iter().filter(|line| line["event"] == "pending" && line["blobId"].is_string()).count(), 3);
     assert_eq!(told.last().unwrap()["error"]["code"], "pending");
     assert_eq!(status(&push(&data, &["push"], "one\nblob\n")), 3);
-    let standing = run(&data, &["status", "--offline", "--json"]);
-    assert_eq!((status(&standing), &objects(&standing)[0]["pending"]), (0, &4.into()));
+    assert_eq!(pending(&data), before + 4);
     // Leaving would lose them.
     assert_eq!(status(&run(&data, &["leave"])), 2);
     assert_eq!(status(&run(&data, &["leave", "--force"])), 0);
@@ -171,6 +175,7 @@ impl Drop for Watching {
 fn watch_answers_each_line_once_holds_the_directory_and_ends_at_once_when_asked() {
     let folder = tempfile::tempdir().unwrap();
     let data = device(folder.path());
+    let before = pending(&data);
     let mut command = zerok(&data, &["watch", "--json", "--push-stdin"]);
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut watching = Watching(child);
@@ -195,7 +200,5 @@ fn watch_answers_each_line_once_holds_the_directory_and_ends_at_once_when_asked(
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     let rest: Vec<Value> = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
     assert!(rest.iter().all(|line| line["blobId"].is_null()), "{rest:?}");
-
-    let standing = run(&data, &["status", "--offline", "--json"]);
-    assert_eq!(objects(&standing)[0]["pending"], 2);
+    assert_eq!(pending(&data), before + 2);
 }

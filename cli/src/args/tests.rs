@@ -25,7 +25,10 @@ fn global_options_stand_before_and_after_the_command() {
 #[test]
 fn the_demo_s_command_lines_parse() {
     let named = |text: &str| Some(text.to_owned());
-    assert_eq!(command("--data d init --relay 0k:a --name l"), Command::Init { relay: named("0k:a"), name: named("l") });
+    assert_eq!(
+        command("--data d init --relay 0k:a --name l"),
+        Command::Init { relay: named("0k:a"), name: named("l") }
+    );
     assert_eq!(command("invite --json"), Command::Invite);
     assert_eq!(
         command("join AAAA-BBBB --relay 0k:a --name phone"),
@@ -44,7 +47,9 @@ fn push_takes_a_file_a_dash_or_nothing() {
 
 #[test]
 fn contradictions_and_gaps_are_refused() {
-    for line in ["", "pull --all --after 3", "join", "set-relay", "rename", "pull --after x", "--key-storage moon status"] {
+    for line in
+        ["", "pull --all --after 3", "join", "set-relay", "rename", "pull --after x", "--key-storage moon status"]
+    {
         assert!(parse(line).is_err(), "{line}");
     }
 }

@@ -60,7 +60,11 @@ fn show(invitation: &Invitation, output: &mut Output) -> Outcome<()> {
         }
         return output.line(format_args!("Scan the picture, or type on the other device:\n\n    zerok join {code}\n"));
     }
-    output.object(&InviteShape { code: code.clone(), url: invitation.url.clone(), expires_at: invitation.expires_at.0 / 1000 })?;
+    output.object(&InviteShape {
+        code: code.clone(),
+        url: invitation.url.clone(),
+        expires_at: invitation.expires_at.0 / 1000,
+    })?;
     output.line(format_args!("{code}\n{}", invitation.url))
 }
 

@@ -16,7 +16,9 @@ pub(crate) const fn advice(code: Code) -> &'static str {
             "Find the other `zerok` or the application that uses this directory and stop it, or use --data. The lock goes with the process."
         }
         C::StorageFull => "Free some space on the disk of the data directory.",
-        C::StorageFailed => "Look at the directory's owner and permissions and at the disk. Damaged databases are kept aside, never deleted.",
+        C::StorageFailed => {
+            "Look at the directory's owner and permissions and at the disk. Damaged databases are kept aside, never deleted."
+        }
         C::KeyLost => {
             "Restore the keychain item or the key file from where it went. Otherwise remove the data directory and pair again: what had not reached the relay is lost."
         }
@@ -33,7 +35,9 @@ pub(crate) const fn advice(code: Code) -> &'static str {
         C::OutboxFull => "Reach the relay: `zerok sync`.",
         C::InboxFull => "Read it: `zerok pull`.",
         C::RelayMismatch => "`zerok set-relay ADDR` if the other one is wanted.",
-        C::Gap => "If another device still has what is missing, let it push its state again. `zerok doctor --settle` once that is done.",
+        C::Gap => {
+            "If another device still has what is missing, let it push its state again. `zerok doctor --settle` once that is done."
+        }
         C::Tampered | C::Fork | C::Equivocation => {
             "Compare the devices. The relay or a device is broken or dishonest; do not trust what differs. `zerok doctor --settle` forgets the finding."
         }

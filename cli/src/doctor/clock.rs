@@ -41,7 +41,8 @@ impl Evidence {
 /// Judges.
 pub(crate) fn check(now: UnixMillis, evidence: &Evidence, checks: &mut Vec<Check>) {
     const SET: &str = "Set this machine's clock, best by the network.";
-    let ahead = |known: Option<UnixMillis>| known.and_then(|known| known.0.checked_sub(now.0)).filter(|by| *by > ALLOWANCE);
+    let ahead =
+        |known: Option<UnixMillis>| known.and_then(|known| known.0.checked_sub(now.0)).filter(|by| *by > ALLOWANCE);
     let found = if now.0 < EARLIEST {
         Some(("This machine's clock is years behind: it shows a time before this program was written.".to_owned(), SET))
     } else if now.0 > LATEST {
@@ -50,7 +51,8 @@ pub(crate) fn check(now: UnixMillis, evidence: &Evidence, checks: &mut Vec<Check
         Some((format!("This machine's clock was set back: this device has written {} ahead of it.", span(by)), SET))
     } else {
         ahead(evidence.others).map(|by| {
-            let message = format!("Another device's clock is {} ahead of this one's; one of the two is wrong.", span(by));
+            let message =
+                format!("Another device's clock is {} ahead of this one's; one of the two is wrong.", span(by));
             (message, "Compare the clocks of both machines.")
         })
     };

@@ -65,7 +65,8 @@ async fn fetch(url: &str) -> io::Result<String> {
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     let place = if has_port { host.to_owned() } else { format!("{host}:80") };
     let mut stream = TcpStream::connect(place).await?;
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(PAGE).read_to_end(&mut answer).await?;

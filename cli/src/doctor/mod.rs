@@ -15,12 +15,7 @@ mod redact;
 mod report;
 mod storage;
 
-use zerok_core::{
-    address::RelayAddress,
-    client::command::Report,
-    error::Code,
-    time::UnixMillis,
-};
+use zerok_core::{address::RelayAddress, client::command::Report, error::Code, time::UnixMillis};
 use zerok_tokio::SyncClient;
 
 use self::{

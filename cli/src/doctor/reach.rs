@@ -38,7 +38,11 @@ pub(crate) async fn transports(
         }
     }
     if !tried {
-        checks.push(Check::problem("transport", Code::NoRelay, "The relay's address names no transport that this build has."));
+        checks.push(Check::problem(
+            "transport",
+            Code::NoRelay,
+            "The relay's address names no transport that this build has.",
+        ));
     }
     // One way that works is enough.
     if answered {

@@ -66,7 +66,12 @@ impl Check {
     }
 
     /// Wrong in a way that no command would run into.
-    pub(crate) fn odd(check: &'static str, state: State, message: impl Into<String>, advice: impl Into<String>) -> Self {
+    pub(crate) fn odd(
+        check: &'static str,
+        state: State,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
         Self { check, state, code: None, message: message.into(), advice: Some(advice.into()) }
     }
 }

@@ -36,7 +36,8 @@ pub(crate) async fn open(setting: &Setting, redact: &Redact, checks: &mut Vec<Ch
             checks.push(Check::fine("key", format!("The key lies in the {}.", info.key_storage.name())));
             for aside in &info.kept_aside {
                 let message = format!("A damaged database was set aside: {}.", redact.path(aside));
-                let advice = "What the relay did not have is in it. Keep it until all devices are complete, then remove it.";
+                let advice =
+                    "What the relay did not have is in it. Keep it until all devices are complete, then remove it.";
                 checks.push(Check::odd("store", State::Warning, message, advice));
             }
             Ground::Open(client)
@@ -77,14 +78,18 @@ fn key_fault(fault: KeyFault) -> Check {
     match fault {
         KeyFault::Lost => Check::problem("key", Code::KeyLost, "Data is here, but its key is gone."),
         KeyFault::Locked => {
-            Check::problem("key", Code::KeychainLocked, "The keychain is locked, refuses, or does not answer.")
+            Check::problem("key", Code::KeychainLocked, "The keychain is missing, locked, or does not answer.")
         }
         KeyFault::Damaged => Check::problem("key", Code::KeyLost, "What is stored as the key is none."),
         KeyFault::Unavailable => {
             let advice = "Log in to a session that has a keychain, or let a new device use --key-storage file.";
             Check {
                 advice: Some(advice.to_owned()),
-                ..Check::problem("key", Code::StorageFailed, "There is no usable keychain, or its place cannot be written.")
+                ..Check::problem(
+                    "key",
+                    Code::StorageFailed,
+                    "There is no usable keychain, or its place cannot be written.",
+                )
             }
         }
     }
@@ -92,6 +97,10 @@ fn key_fault(fault: KeyFault) -> Check {
 
 /// Where a new device would keep its key: tried out in a directory of its own, which goes again.
 async fn key_place(choice: KeyStorageChoice) -> Check {
+    if choice == KeyStorageChoice::Keychain && !cfg!(feature = "keychain") {
+        let message = "A keychain is asked for, and this build of the program can use none.";
+        return Check::problem("key", Code::KeychainLocked, message);
+    }
     let tried = tokio::task::spawn_blocking(move || try_key_place(choice)).await;
     match tried {
         Ok(Ok(kind)) => Check::fine("key", format!("A new device would keep its key in the {kind}.")),

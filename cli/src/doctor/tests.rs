@@ -8,10 +8,7 @@ use zerok_core::{ids::RelayKey, seal::keys::LinkSecret};
 use zerok_tokio::{secrets::KeyStorageChoice, tcp::TcpDialer};
 
 use super::{clock::Evidence, report::State, *};
-use crate::{
-    dialer::Way,
-    output::tests::Heard,
-};
+use crate::{dialer::Way, output::tests::Heard};
 
 /// Times at which nothing is wrong with a clock.
 const NOW: u64 = 1_800_000_000_000;
@@ -144,9 +141,11 @@ async fn a_keychain_that_is_missing_is_named() {
     let setting = Setting { key_storage: KeyStorageChoice::Keychain, ..setting(folder.path()) };
     let diagnosis = diagnose(&setting).await;
     let key = find(&diagnosis, "key");
-    assert_eq!(key.state, State::Problem);
-    assert!(key.message.contains("no usable keychain"), "{key:?}");
+    assert!(is_problem(key, Code::KeychainLocked));
+    assert!(key.message.contains("this build"), "{key:?}");
     assert!(key.advice.as_deref().is_some_and(|advice| advice.contains("--key-storage file")), "{key:?}");
+    let fault = setting.open_as("laptop", None).await.unwrap_err();
+    assert_eq!(fault.code(), Some(Code::KeychainLocked));
 }
 
 #[test]
@@ -261,9 +260,12 @@ async fn the_report_is_one_object_with_the_documented_fields() {
     assert_eq!(writes.len(), 1);
     let report: serde_json::Value = serde_json::from_str(&writes[0]).unwrap();
     assert_eq!(report["healthy"], false);
-    let names: Vec<_> = report["checks"].as_array().unwrap().iter().map(|check| check["check"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        report["checks"].as_array().unwrap().iter().map(|check| check["check"].as_str().unwrap()).collect();
     assert_eq!(names, ["directory", "key", "relay", "group", "queue", "history", "clock"]);
-    for fact in ["device", "group", "epoch", "devices", "head", "acked", "lastCursor", "relayCursor", "pending", "keyStorage"] {
+    for fact in
+        ["device", "group", "epoch", "devices", "head", "acked", "lastCursor", "relayCursor", "pending", "keyStorage"]
+    {
         assert!(!report["facts"][fact].is_null(), "{fact}");
     }
 }
