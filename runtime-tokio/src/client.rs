@@ -427,8 +427,8 @@ impl SyncClient {
         timeout(budget, status.wait_for(|status| status.pending == 0)).await.is_ok_and(|seen| seen.is_ok())
     }
 
-    /// On close: one flight for what is queued, then the client stops. Returns within the budget whatever happens. Answers whether
-    /// the relay holds everything.
+    /// On close: one flight for what is queued, then the client stops for good, unless a resume comes first. Returns within the budget
+    /// whatever happens. Answers whether the relay holds everything. For a pause, use [`flush`](Self::flush).
     pub async fn quick_flush(&self, budget: Duration) -> bool {
         self.signal(Lifecycle::Closing);
         let mut stopped = self.shared.stopped.clone();

@@ -64,8 +64,11 @@ impl DataDir {
     }
 }
 
-/// Creates an empty file that only its owner may use. Fails if one is there, unless it is empty.
-pub(crate) fn create_private(path: &Path) -> io::Result<()> {
+/// Makes sure that a file is there and that only its owner may use it. An existing one keeps its content.
+///
+/// # Errors
+/// The operating system's.
+pub fn create_private(path: &Path) -> io::Result<()> {
     let file = private_options().create(true).truncate(false).open(path)?;
     permit_owner(path, 0o600)?;
     file.sync_all()?;
@@ -73,7 +76,10 @@ pub(crate) fn create_private(path: &Path) -> io::Result<()> {
 }
 
 /// Replaces a private file's content so that a crash leaves the old or the new.
-pub(crate) fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// The operating system's.
+pub fn replace_private(path: &Path, content: &[u8]) -> io::Result<()> {
     use io::Write as _;
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");

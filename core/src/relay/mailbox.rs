@@ -40,7 +40,7 @@ const MAIL_WEIGHT: usize = 256;
 #[derive(Debug, Clone)]
 pub(super) struct Attachment {
     link: LinkId,
-    /// The other mailbox of the same invite, until one of them is claimed.
+    /// The other mailbox of the same invite, for its creator.
     twin: Option<MailboxId>,
     /// Messages this link has had.
     had: u32,
@@ -133,11 +133,15 @@ impl Relay {
         self.fx.persist(vec![send], Consequence::SendMailbox { link: id, id: mailbox, weight });
     }
 
+    /// Either name of an invite ends it: its creator need not know which one was claimed.
     fn close_mailbox(&mut self, id: LinkId, mailbox: MailboxId) {
-        if self.side_of(id, mailbox).is_none() {
-            return self.refuse_mail(id, mailbox, WireCode::InviteUnknown, Duration::ZERO);
+        let Some(talk) = self.links.get_mut(&id).and_then(Link::talk) else { return };
+        let twin = |at: &&(MailboxId, Side)| self.boxes.get(*at).is_some_and(|open| open.twin == Some(mailbox));
+        let attached = &talk.mail.attached;
+        match attached.iter().find(|at| at.0 == mailbox).or_else(|| attached.iter().find(twin)) {
+            Some(&(open, _)) => self.end_mailbox(open),
+            None => self.refuse_mail(id, mailbox, WireCode::InviteUnknown, Duration::ZERO),
         }
-        self.end_mailbox(mailbox);
     }
 
     fn end_mailbox(&mut self, id: MailboxId) {
@@ -286,8 +290,7 @@ impl Relay {
             link.send(fx, &ToDevice::MailboxMessage { id, body });
         }
         let again = attachment.stale;
-        let twin = if claimed { attachment.twin.take() } else { None };
-        if let Some(twin) = twin {
+        if let (true, Some(twin)) = (claimed, attachment.twin) {
             self.tell_closed(twin, side);
         }
         if !open {

@@ -70,6 +70,8 @@ struct Mailbox {
     group: GroupId,
     expires: UnixMillis,
     claimed: Option<LinkKey>,
+    /// It ended before its time; kept until then, so that it cannot be opened again and its last words are read.
+    closed: bool,
     messages: BTreeMap<Side, Vec<Bytes>>,
 }
 
@@ -116,7 +118,7 @@ impl MemoryRelayStore {
 
     /// How many mailboxes are open.
     pub fn mailbox_count(&self) -> usize {
-        self.boxes.len()
+        self.boxes.values().filter(|mailbox| !mailbox.closed).count()
     }
 
     /// Does what a machine asks and answers it.
@@ -163,8 +165,9 @@ impl MemoryRelayStore {
             RelayOp::ClaimMailbox { id, link, now } => Some(RelayOutcome::Mailbox(self.claim(id, link, now))),
             RelayOp::SendMailbox { id, side, body, now } => Some(RelayOutcome::Mailbox(self.send(id, side, body, now))),
             RelayOp::CloseMailbox { id } => {
-                if let Some(mailbox) = self.boxes.remove(&id) {
-                    self.boxes.remove(&mailbox.twin);
+                let twin = self.boxes.get(&id).map(|mailbox| mailbox.twin);
+                for id in [Some(id), twin].into_iter().flatten() {
+                    self.end(id);
                 }
                 None
             }
@@ -232,41 +235,51 @@ impl MemoryRelayStore {
         expires: UnixMillis,
         limit: u32,
     ) -> Result<(), WireCode> {
-        if let Some(mailbox) = self.boxes.get(&id) {
-            return if mailbox.group == group { Ok(()) } else { Err(WireCode::InviteUnknown) };
+        let of_group = |mailbox: &&Mailbox| mailbox.group == group && !mailbox.closed;
+        match self.boxes.get(&id) {
+            Some(mailbox) if mailbox.group != group => return Err(WireCode::InviteUnknown),
+            Some(mailbox) if !mailbox.closed => return Ok(()),
+            // Its creator learns which half of the invite goes on.
+            Some(_) if self.boxes.get(&twin).is_some_and(|twin| !twin.closed) => return Err(WireCode::InviteUsed),
+            Some(_) => return Err(WireCode::InviteUnknown),
+            None if self.boxes.values().filter(of_group).count() >= limit as usize => {
+                return Err(WireCode::MailboxFull);
+            }
+            None => {}
         }
-        if self.boxes.get(&twin).is_some_and(|twin| twin.claimed.is_some()) {
-            return Err(WireCode::InviteUsed);
-        }
-        if self.boxes.values().filter(|mailbox| mailbox.group == group).count() >= limit as usize {
-            return Err(WireCode::MailboxFull);
-        }
-        self.boxes.insert(id, Mailbox { twin, group, expires, claimed: None, messages: BTreeMap::new() });
+        self.boxes
+            .insert(id, Mailbox { twin, group, expires, claimed: None, closed: false, messages: BTreeMap::new() });
         Ok(())
     }
 
     fn claim(&mut self, id: MailboxId, link: LinkKey, now: UnixMillis) -> Result<(), WireCode> {
-        let live = self.boxes.get_mut(&id).filter(|mailbox| mailbox.expires > now);
+        let live = self.boxes.get_mut(&id).filter(|mailbox| !mailbox.closed && mailbox.expires > now);
         let mailbox = live.ok_or(WireCode::InviteUnknown)?;
         match mailbox.claimed {
             Some(holder) if holder != link => Err(WireCode::InviteUsed),
             _ => {
                 mailbox.claimed = Some(link);
                 let twin = mailbox.twin;
-                self.boxes.remove(&twin);
+                self.end(twin);
                 Ok(())
             }
         }
     }
 
     fn send(&mut self, id: MailboxId, side: Side, body: Bytes, now: UnixMillis) -> Result<(), WireCode> {
-        let live = self.boxes.get_mut(&id).filter(|mailbox| mailbox.expires > now);
+        let live = self.boxes.get_mut(&id).filter(|mailbox| !mailbox.closed && mailbox.expires > now);
         let messages = live.ok_or(WireCode::InviteUnknown)?.messages.entry(side).or_default();
         if messages.len() >= MAX_MAILBOX_MESSAGES as usize {
             return Err(WireCode::MailboxFull);
         }
         messages.push(body);
         Ok(())
+    }
+
+    fn end(&mut self, id: MailboxId) {
+        if let Some(mailbox) = self.boxes.get_mut(&id) {
+            mailbox.closed = true;
+        }
     }
 
     fn load(&mut self, query: RelayQuery) -> Result<RelayAnswer, StoreFailure> {
@@ -293,7 +306,7 @@ impl MemoryRelayStore {
                 Some(mailbox) => {
                     let messages = mailbox.messages.get(&side.other()).map_or(&[][..], Vec::as_slice);
                     let messages = messages.iter().skip(after as usize).cloned().collect();
-                    RelayAnswer::Mailbox { messages, open: true, claimed: mailbox.claimed.is_some() }
+                    RelayAnswer::Mailbox { messages, open: !mailbox.closed, claimed: mailbox.claimed.is_some() }
                 }
             },
         })

@@ -51,8 +51,8 @@ fn b1_two_sides_exchange_messages_on_one_machine_and_across_two() {
         assert_eq!(world.hear(&mut creator), [closed(1), message(2, "e")], "the claim of one closes the other");
         world.say(&mut creator, &send(2, "e, ee"));
         assert_eq!(world.hear(&mut joiner), [message(2, "e, ee")]);
-        world.say(&mut creator, &ToRelay::MailboxClose { id: mailbox(2) });
-        assert_eq!(world.hear(&mut joiner), [closed(2)]);
+        world.say(&mut creator, &ToRelay::MailboxClose { id: mailbox(1) });
+        assert_eq!(world.hear(&mut joiner), [closed(2)], "either name of an invite ends it");
         assert_eq!(world.hear(&mut creator), [closed(2)]);
         assert_eq!(world.store.mailbox_count(), 0);
     }
@@ -122,6 +122,24 @@ fn a_creator_that_comes_back_attaches_to_what_is_left_and_hears_all_messages_aga
         [refused(2, WireCode::InviteUnknown)],
         "coming back does not open the twin again"
     );
+}
+
+#[test]
+fn a_last_word_left_just_before_the_end_is_still_heard() {
+    let mut world = World::with(2, limits());
+    let laptop = world.founder();
+    let mut creator = world.join(0, &laptop, 0);
+    world.say(&mut creator, &open(1, 2));
+    let mut joiner = world.joiner(1);
+    world.say(&mut joiner, &claim(1));
+    world.hear(&mut creator);
+    world.store_waits = true;
+    world.say_all(&mut joiner, &[send(1, "done"), ToRelay::MailboxClose { id: mailbox(1) }]);
+    world.store_answers();
+    assert_eq!(world.hear(&mut creator), [message(1, "done"), closed(1)]);
+    world.say(&mut creator, &open(1, 2));
+    world.store_answers();
+    assert_eq!(world.hear(&mut creator), [refused(1, WireCode::InviteUnknown)], "an ended invite stays ended");
 }
 
 #[test]

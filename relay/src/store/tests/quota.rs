@@ -1,0 +1,152 @@
+//! Quotas: who may use the last twentieth, what makes room, and what a refusal leaves behind.
+
+use super::{log::count, *};
+
+const FULL: Stored = Stored::Refused(WireCode::GroupFull);
+
+/// A group of 100,000 bytes and many blobs.
+fn tight(blobs: impl IntoIterator<Item = Bytes>) -> Append {
+    Append { group_bytes: 100_000, ..run(1, blobs) }
+}
+
+#[test]
+fn g5_large_blobs_leave_the_last_twentieth_to_small_ones_and_to_the_control_lane() {
+    let mut rig = rig();
+    assert_eq!(rig.append(tight([blob(1, 93_000), blob(2, 2_000), blob(3, 1_025)])), [at(1), at(2), FULL]);
+    assert_eq!(rig.append(tight([blob(4, 1_024)])), [at(3)], "small ones may");
+    let control = Append { lane: Lane::Control, ..tight([blob(5, 3_000), blob(6, 977), blob(7, 976)]) };
+    assert_eq!(rig.append(control), [at(4), FULL], "the control lane may, up to the quota itself");
+    let control = Append { lane: Lane::Control, ..tight([blob(7, 976), blob(8, 8)]) };
+    assert_eq!(rig.append(control), [at(5), FULL]);
+}
+
+#[test]
+fn g5_a_quota_of_blobs_holds_whatever_their_size() {
+    let mut rig = rig();
+    let few = |blobs: Vec<Bytes>| Append { group_blobs: 20, ..run(1, blobs) };
+    let large = rig.append(few((0..20).map(|n| blob(n, 1_025)).collect()));
+    assert_eq!(large.len(), 20, "nothing after the first refusal");
+    assert_eq!((large[18], large[19]), (at(19), FULL));
+    assert_eq!(rig.append(few(vec![blob(50, 1), blob(51, 1)])), [at(20), FULL]);
+}
+
+#[test]
+fn a_run_stops_at_its_first_refusal_even_where_the_rest_would_fit() {
+    let mut rig = rig();
+    assert_eq!(rig.append(tight([blob(1, 90_000), blob(2, 50_000), blob(3, 10)])), [at(1), FULL]);
+    assert_eq!(rig.cursors(1, 0), [1]);
+}
+
+#[test]
+fn g5_a_full_group_still_answers_duplicates_and_pulls_and_leaves_others_alone() {
+    let mut rig = rig();
+    rig.append(tight([blob(1, 95_000)]));
+    assert_eq!(rig.append(tight([blob(1, 95_000), blob(2, 95_000)])), [duplicate(1), FULL]);
+    assert_eq!(rig.cursors(1, 0), [1]);
+    assert_eq!(rig.append(Append { group_bytes: 100_000, ..run(2, [blob(1, 95_000)]) }), [at(1)]);
+}
+
+#[test]
+fn g4_a_refused_first_blob_leaves_no_trace_of_its_group() {
+    let mut rig = rig();
+    assert_eq!(rig.append(tight([blob(1, 100_001)])), [FULL]);
+    assert_eq!(count(&rig, "groups") + count(&rig, "members") + count(&rig, "origins"), 0);
+}
+
+#[test]
+fn g4_new_groups_are_counted_by_origin_and_day() {
+    let mut rig = rig();
+    let found = |group, origin, now| Append {
+        groups_per_day: 2,
+        origin: Origin([origin; 8]),
+        now: UnixMillis(now),
+        ..run(group, [blob(1, 10)])
+    };
+    let refused = [Stored::Refused(WireCode::TooManyGroups)];
+    assert_eq!(rig.append(found(1, 1, NOON)), [at(1)]);
+    assert_eq!(rig.append(found(2, 1, NOON)), [at(1)]);
+    assert_eq!(rig.append(found(3, 1, NOON)), refused);
+    assert_eq!(rig.append(found(2, 1, NOON)), [duplicate(1)], "known groups are not new");
+    assert_eq!(rig.append(found(3, 2, NOON)), [at(1)], "another origin");
+    assert_eq!(rig.append(found(4, 1, NOON + DAYS)), [at(1)], "another day");
+    assert_eq!(rig.append(Append { groups_per_day: 0, ..found(5, 9, NOON) }), refused);
+    assert_eq!(count(&rig, "groups"), 4);
+    rig.sweep(NOON + 3 * DAYS, Duration::from_secs(1));
+    assert_eq!(count(&rig, "origins"), 0, "what is over is forgotten");
+}
+
+#[test]
+fn a_crowded_group_loses_what_every_link_has_acknowledged_oldest_first() {
+    let mut rig = rig();
+    let many = |range: std::ops::Range<u64>| Append { group_blobs: 100, ..run(1, range.map(|n| blob(n, 10))) };
+    rig.append(many(0..92));
+    rig.persist(vec![seen(1, 1, 60, NOON), seen(1, 2, 40, NOON)]);
+    assert_eq!(
+        rig.sweep(NOON, Duration::from_secs(3600)),
+        [(group_id(1), Cursor(2))],
+        "down to nine tenths, no further"
+    );
+    assert_eq!(rig.cursors(1, 0).first(), Some(&3));
+    assert_eq!(rig.sweep(NOON, Duration::from_secs(3600)), []);
+}
+
+#[test]
+fn what_one_link_has_not_acknowledged_stays_until_that_link_is_silent_for_thirty_days() {
+    let mut rig = rig();
+    let many = |range: std::ops::Range<u64>, now| Append {
+        group_blobs: 100,
+        now: UnixMillis(now),
+        ..run(1, range.map(|n| blob(n, 10)))
+    };
+    rig.append(many(0..100, NOON));
+    rig.persist(vec![seen(1, 1, 100, NOON), seen(1, 2, 0, NOON)]);
+    assert_eq!(rig.sweep(NOON, Duration::from_secs(3600)), []);
+    assert_eq!(rig.append(many(200..201, NOON)), [FULL]);
+    let later = NOON + 31 * DAYS;
+    rig.persist(vec![seen(1, 1, 100, later)]);
+    let moved = rig.sweep(later, Duration::from_secs(3600));
+    assert_eq!(moved, [(group_id(1), Cursor(10))]);
+}
+
+#[test]
+fn a_push_that_would_be_refused_makes_room_from_acknowledged_blobs_first() {
+    let mut rig = rig();
+    rig.append(tight((0..95).map(|n| blob(n, 1_000))));
+    rig.persist(vec![seen(1, 1, 95, NOON)]);
+    assert_eq!(rig.append(tight([blob(100, 2_000)])), [at(96)]);
+    let page = rig.page(1, all_after(0));
+    assert!(page.floor.0 >= 5, "floor {:?}", page.floor);
+    assert_eq!(page.entries.len() as u64, page.head.0 - page.floor.0);
+}
+
+#[test]
+fn an_acknowledgement_beyond_the_head_counts_as_the_head() {
+    let mut rig = rig();
+    let many = |range: std::ops::Range<u64>| Append { group_blobs: 10, ..run(1, range.map(|n| blob(n, 10))) };
+    rig.append(many(0..5));
+    rig.persist(vec![seen(1, 1, u64::MAX, NOON)]);
+    rig.append(many(5..10));
+    rig.sweep(NOON, Duration::from_secs(3600));
+    assert_eq!(rig.cursors(1, 0), [2, 3, 4, 5, 6, 7, 8, 9, 10], "only what it can have seen");
+    rig.persist(vec![seen(1, 1, 3, NOON)]);
+    rig.append(many(10..11));
+    rig.sweep(NOON, Duration::from_secs(3600));
+    assert_eq!(rig.cursors(1, 0).first(), Some(&3), "an acknowledgement never goes back");
+}
+
+#[test]
+fn g14_a_cursor_at_its_end_is_refused_cleanly() {
+    let mut rig = rig();
+    rig.append(run(1, [blob(1, 10)]));
+    {
+        let conn = rusqlite::Connection::open(rig.path().join(super::super::FILE)).unwrap();
+        let head = (1_i64 << 40) - 2;
+        conn.execute("UPDATE groups SET head = ?1", [head]).unwrap();
+        conn.execute("UPDATE blobs SET place = (1 << 40) | ?1", [head]).unwrap();
+    }
+    let last = (1 << 40) - 1;
+    assert_eq!(rig.append(run(1, [blob(2, 10), blob(3, 10)])), [at(last), FULL]);
+    assert_eq!(rig.append(run(1, [blob(2, 10)])), [duplicate(last)]);
+    assert_eq!(rig.append(run(2, [blob(2, 10)])), [at(1)], "the next group's rows begin after it");
+    assert_eq!(rig.cursors(1, last - 2), [last - 1, last]);
+}
