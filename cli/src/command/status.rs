@@ -56,8 +56,8 @@ pub(crate) async fn devices(setting: &Setting, output: &mut Output) -> Outcome {
             output.object(&DeviceShape::from(device))?;
             let heard = match (device.own, device.last_heard) {
                 (true, _) => "this device".to_owned(),
-                (false, Some(at)) => format!("heard from {}", ago(at, now())),
-                (false, None) => "not heard from yet".to_owned(),
+                (false, Some(at)) => format!("last heard {}", ago(at, now())),
+                (false, None) => "not heard yet".to_owned(),
             };
             output.line(format_args!("{}  {}  {heard}", device.id, harmless(&device.name)))?;
         }

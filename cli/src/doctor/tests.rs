@@ -221,6 +221,8 @@ async fn the_relay_s_clock_is_compared_when_its_health_page_tells_it() {
     assert_eq!(same.state, State::Ok, "{same:?}");
     let ahead = health("HTTP/1.1 200 OK\r\n\r\n{\"time\":1800000600000}").await;
     assert_eq!(ahead.message, "This machine's clock is 10 minutes behind the relay's.");
+    let dated = health("HTTP/1.1 200 OK\r\ndate: Fri, 15 Jan 2027 07:50:00 GMT\r\n\r\n{\"ok\":true}").await;
+    assert_eq!(dated.message, "This machine's clock is 10 minutes ahead of the relay's.");
     let silent = health("HTTP/1.1 200 OK\r\n\r\n{\"ok\":true}").await;
     assert_eq!((silent.state, silent.message.contains("no time")), (State::Ok, true));
     assert_eq!(health("HTTP/1.1 404 Not Found\r\n\r\n").await.state, State::Problem);
