@@ -1,5 +1,7 @@
 //! The program as a process, without a relay: exit statuses, the shape of failures, what survives, how it ends.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::Path,

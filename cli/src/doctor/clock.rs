@@ -30,7 +30,7 @@ pub(crate) struct Evidence {
 impl Evidence {
     /// What a report tells. A position is at least the seconds of a clock that this device once had, times a million.
     pub(crate) fn of(report: &Report) -> Self {
-        let position = (report.head.0 > 0).then(|| UnixMillis(report.head.0 / 1000));
+        let position = (report.head.0 > 0).then_some(UnixMillis(report.head.0 / 1000));
         let heard = |own: bool| {
             report.devices.iter().filter(|device| device.own == own).filter_map(|device| device.last_heard).max()
         };
