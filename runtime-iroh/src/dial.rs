@@ -99,7 +99,12 @@ impl Shared {
         match connecting.map_err(|error| failure::of_start(&error))?.into_0rtt() {
             Ok(connection) => {
                 let streams = connection.open_bi().await.map_err(|error| failure::of_connection(&error))?;
-                Ok(LinkStream::early(streams, connection, endpoint.clone()))
+                if streams.1.is_0rtt() {
+                    return Ok(LinkStream::early(streams, connection, endpoint.clone()));
+                }
+                // The handshake was done before the stream: whatever became of early data, there is none on it.
+                connection.handshake_completed().await.map_err(|error| failure::of_connecting(&error))?;
+                Ok(LinkStream::new(streams, endpoint.clone()))
             }
             Err(connecting) => {
                 let connection = connecting.await.map_err(|error| failure::of_connecting(&error))?;

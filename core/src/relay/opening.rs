@@ -92,6 +92,10 @@ impl Relay {
 
     /// Message 1 is whole: who is it, and what does it say?
     pub(super) fn first_flight(&mut self, id: LinkId, Opening { remote, payload }: Opening) {
+        if !self.links.get(&id).is_some_and(|link| link.open) {
+            // It was early, and is over by now.
+            return;
+        }
         if payload.is_empty() {
             let joiner = Party::Joiner { key: remote, claimed: None };
             return self.answer(id, joiner, &[]);

@@ -111,6 +111,15 @@ impl MemoryRelayStore {
         self.groups.get(group)?.members.get(link).filter(|seen| seen.at.0 > 0).map(|seen| seen.acked)
     }
 
+    /// Lets a group's blobs up to this cursor expire.
+    pub fn expire(&mut self, group: &GroupId, floor: Cursor) {
+        if let Some(log) = self.groups.get_mut(group) {
+            while log.floor < floor && !log.blobs.is_empty() {
+                log.drop_oldest();
+            }
+        }
+    }
+
     /// How many groups it has.
     pub fn group_count(&self) -> usize {
         self.groups.len()

@@ -224,6 +224,20 @@ fn senders_are_not_read_while_the_store_has_too_much_of_all() {
 }
 
 #[test]
+fn what_a_link_left_waiting_when_it_ended_weighs_nothing_any_more() {
+    let mut world = World::with(1, RelayLimits { uncommitted: 10_000, ..limits() });
+    let (one, two) = (world.founder(), world.founder());
+    let (mut first, mut second) = (world.join(0, &one, 0), world.join(0, &two, 0));
+    world.store_waits = true;
+    world.say(&mut first, &push(&["flies"]));
+    world.say(&mut first, &push(&[&"waits".repeat(3_000)]));
+    world.hang_up(&first);
+    world.store_answers();
+    world.say(&mut second, &push(&["x"]));
+    assert!(!world.wire(&second).paused);
+}
+
+#[test]
 fn g5_a_flood_of_tiny_blobs_meets_the_bound_too() {
     let mut world = World::with(1, RelayLimits { uncommitted_link: 10_000, ..limits() });
     let laptop = world.founder();

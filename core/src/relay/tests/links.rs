@@ -193,6 +193,20 @@ fn links_that_come_before_the_store_is_open_are_answered_when_it_is() {
 }
 
 #[test]
+fn a_link_that_ended_before_the_store_was_open_leaves_nothing_behind() {
+    let mut world = World::unopened(1, &limits());
+    let laptop = world.founder();
+    world.closes_late = true;
+    let peer = world.dial(0, &laptop, 0);
+    world.advance(HANDSHAKE);
+    assert_eq!(world.closed(&peer), Some(CloseReason::Timeout(Wait::Handshake)));
+    world.input(0, RelayInput::WallClock(WALL));
+    world.store_answers();
+    world.hang_up(&peer);
+    assert_eq!((world.stats(0).groups, world.stats(0).links, world.stats(0).half_open), (0, 0, 0));
+}
+
+#[test]
 fn the_first_page_stays_within_the_second_flight() {
     let mut world = World::new();
     let laptop = world.founder();

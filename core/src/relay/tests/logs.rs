@@ -358,6 +358,34 @@ fn an_announcement_whose_blobs_are_too_large_to_read_is_a_nudge() {
 }
 
 #[test]
+fn blobs_that_expired_before_they_were_told_are_not_skipped_in_silence() {
+    let mut world = World::with(2, limits());
+    let laptop = world.founder();
+    let phone = world.member_of(&laptop);
+    let mut writer = world.join(0, &laptop, 0);
+    let mut reader = world.join(1, &phone, 0);
+    world.announcing = false;
+    world.say(&mut writer, &push(&["milk", "eggs"]));
+    world.store.expire(&laptop.group.id, Cursor(1));
+    world.input(1, RelayInput::Announced(Announce::Group { group: laptop.group.id, head: Cursor(2) }));
+    assert_eq!(world.hear(&mut reader), [unseen(2)], "it pulls, and sees the floor");
+}
+
+#[test]
+fn a_push_to_a_group_with_history_costs_no_read() {
+    let mut world = World::new();
+    let laptop = world.founder();
+    let mut writer = world.join(0, &laptop, 0);
+    world.say(&mut writer, &push(&["milk", "eggs"]));
+    world.hang_up(&writer);
+    let mut writer = world.join(0, &laptop, 2);
+    let loads = world.nodes[0].queries.len();
+    world.say(&mut writer, &push(&["tea"]));
+    assert_eq!(world.hear(&mut writer), [pushed(&[("tea", 3)]), news(3, "tea", false)]);
+    assert_eq!(world.nodes[0].queries.len(), loads);
+}
+
+#[test]
 fn a_push_behind_another_machines_still_reaches_everyone_in_order() {
     let mut world = World::with(2, limits());
     let laptop = world.founder();

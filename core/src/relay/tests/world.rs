@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) store_waits: bool,
     /// Announcements reach the other machines.
     pub(super) announcing: bool,
+    /// Closes are not reported at once.
+    pub(super) closes_late: bool,
     /// Outputs are written down.
     pub(super) recording: bool,
     newest: u64,
@@ -188,6 +190,7 @@ impl World {
             now,
             store_waits: true,
             announcing: true,
+            closes_late: false,
             recording: false,
             newest: 0,
             draw: Seed::new([1; 32]).draw("devices"),
@@ -435,7 +438,9 @@ impl World {
             LinkOutput::Close { link, reason } => {
                 let wire = links.get_mut(&link).expect("a link");
                 assert_eq!(wire.closed.replace(reason), None, "a link is closed once");
-                self.input(node, RelayInput::Link(LinkInput::Closed { link, cause: LinkFailure::Local }));
+                if !self.closes_late {
+                    self.input(node, RelayInput::Link(LinkInput::Closed { link, cause: LinkFailure::Local }));
+                }
             }
         }
     }

@@ -1,0 +1,162 @@
+//! C14: canaries in what must stay secret, and a search of everything that leaves or is kept.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use rusqlite::Connection;
+use tracing_subscriber::fmt::MakeWriter;
+use zerok_core::seal::{keys::StoreKey, rest::open_at_rest};
+
+use crate::process::{RelayProcess, Transport, eventually, found, open};
+
+const PAYLOAD: &str = "CANARY-the-payload-nobody-else-may-read";
+const NAME: &str = "CANARY-laptop-of-a-person";
+
+/// Bytes from many threads.
+#[derive(Clone, Default)]
+struct Recording(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Recording {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("no writer panics").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Recording {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c14_no_canary_is_on_the_wire_in_a_database_or_in_a_trace_log() {
+    let home = tempfile::tempdir().expect("a directory");
+    let (wire, logs) = (Recording::default(), Recording::default());
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(logs.clone());
+    tracing::subscriber::set_global_default(subscriber.finish()).expect("the only test of its process");
+    let relay_data = home.path().join("relay");
+    let relay = RelayProcess::start(&relay_data, Transport::Tcp);
+    let mut address = relay.address.clone();
+    let upstream = address.tcp[0].parse().expect("loopback");
+    address.tcp = vec![proxy(upstream, wire.clone()).to_string()];
+
+    let first = found(home.path(), NAME, &address, Transport::Tcp).await;
+    let invitation = first.create_invite().await.expect("an invite");
+    let second = open(home.path(), "CANARY-phone-of-a-person", &address, Transport::Tcp).await;
+    second.join_invite(&invitation.code.to_string()).await.expect("a good code joins");
+    first.push(PAYLOAD, None).await.expect("the relay holds it");
+    let mut got = None;
+    eventually("the payload arrives", async || {
+        got = second.pull(None, 1 << 20, false).await.expect("a pull").blobs.pop();
+        got.is_some()
+    })
+    .await;
+    assert_eq!(got.expect("it has arrived").data, PAYLOAD);
+
+    // While everything is open, so that write-ahead logs are still there.
+    let mut canaries = vec![
+        ("the payload", PAYLOAD.as_bytes().to_vec()),
+        ("a name", b"CANARY-".to_vec()),
+        ("the code", invitation.code.to_string().into_bytes()),
+        ("the code without dashes", invitation.code.to_string().replace('-', "").into_bytes()),
+        ("the code's bytes", invitation.code.as_bytes().to_vec()),
+        ("the QR secret", invitation.qr.secret.to_vec()),
+    ];
+    for name in [NAME, "CANARY-phone-of-a-person"] {
+        canaries.extend(secrets(&home.path().join(name)));
+    }
+    let mut places = vec![
+        ("the wire".to_owned(), wire.0.lock().expect("no writer panics").clone()),
+        ("the devices' trace log".to_owned(), logs.0.lock().expect("no writer panics").clone()),
+        ("the relay's trace log".to_owned(), fs::read(relay_data.with_extension("log")).expect("a log")),
+    ];
+    for directory in ["relay", NAME, "CANARY-phone-of-a-person"] {
+        places.extend(files(&home.path().join(directory)));
+    }
+    assert!(places.iter().any(|(place, _)| place.ends_with("-wal")), "write-ahead logs were searched");
+    assert!(places.iter().all(|(_, bytes)| !bytes.is_empty()), "an empty place proves nothing");
+    for (place, bytes) in &places {
+        for (what, canary) in &canaries {
+            assert!(!contains(bytes, canary), "{what} is in {place}");
+        }
+    }
+    // The search itself works: what a relay must know is there.
+    let group = first.inspect().await.expect("a report").identity.expect("a group").group;
+    let database = places.iter().any(|(place, bytes)| place.contains("relay") && contains(bytes, &group.0));
+    assert!(database, "the group id is in the relay's database");
+    first.close().await;
+    second.close().await;
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+/// Every file of a directory but the key file, which is where the store key belongs, and the lock, which is empty.
+fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let wanted = entries.filter(|path| path.extension().is_some_and(|kind| kind.to_string_lossy().starts_with("db")));
+    wanted.map(|path| (path.display().to_string(), fs::read(&path).expect("a file"))).collect()
+}
+
+/// The secrets of a device, read as only its owner can: with its store key.
+fn secrets(directory: &Path) -> Vec<(&'static str, Vec<u8>)> {
+    let key: [u8; 32] = fs::read(directory.join("store.key")).expect("a key file")[..32].try_into().expect("32 bytes");
+    let database = Connection::open(directory.join("client.db")).expect("a database");
+    let mut cells = database.prepare("SELECT value FROM cell").expect("a table");
+    let cells = cells.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("rows");
+    let vault = cells
+        .filter_map(Result::ok)
+        .find_map(|cell| open_at_rest(&StoreKey::new(key), "vault", &cell))
+        .expect("the vault opens with the store key");
+    // identity present ‖ length of keys ‖ sign ‖ link ‖ box ‖ group ‖ access ‖ genesis ‖ count of epochs ‖ secret
+    assert_eq!((vault[0], vault[1]), (1, 96), "the vault holds an identity");
+    let epoch = 2 + 96 + 96 + 1;
+    vec![
+        ("a signing key", vault[2..34].to_vec()),
+        ("a link key", vault[34..66].to_vec()),
+        ("a box key", vault[66..98].to_vec()),
+        ("the group secret", vault[epoch..epoch + 32].to_vec()),
+        ("a store key", key.to_vec()),
+    ]
+}
+
+/// Passes bytes both ways and records them.
+fn proxy(upstream: SocketAddr, wire: Recording) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for device in listener.incoming().map_while(Result::ok) {
+            let Ok(relay) = TcpStream::connect(upstream) else { continue };
+            for (from, to) in [(&device, &relay), (&relay, &device)] {
+                let (from, to) = (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
+                let wire = wire.clone();
+                thread::spawn(move || pass(from, to, wire));
+            }
+        }
+    });
+    address
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, mut wire: Recording) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(len) = from.read(&mut buffer)
+        && len > 0
+        && wire.write_all(&buffer[..len]).is_ok()
+        && to.write_all(&buffer[..len]).is_ok()
+    {}
+    let _gone = to.shutdown(std::net::Shutdown::Write);
+}
