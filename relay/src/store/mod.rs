@@ -12,9 +12,10 @@
 //!
 //! # Layout
 //! [`schema`]: the file. [`writer`]: group commit. [`transaction`]: operations within one commit: [`append`], [`member`],
-//! [`mailbox`], [`sweep`]. [`load`]: reading. [`disk`]: the reserve. [`figures`]: counters.
+//! [`digests`], [`mailbox`], [`sweep`]. [`load`]: reading. [`disk`]: the reserve. [`figures`]: counters.
 
 mod append;
+mod digests;
 mod disk;
 mod figures;
 mod load;

@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod crash;
+mod dedupe;
 mod expiry;
 mod faults;
 mod log;
