@@ -257,7 +257,7 @@ impl Client {
 
     fn after_reset(&self) -> bool {
         let now = self.wall();
-        self.ledger.reset_at.is_some_and(|at| u128::from(now.0.saturating_sub(at.0)) < AFTER_RESET.as_millis())
+        self.ledger.reset_at.is_some_and(|at| at <= now && u128::from(now.0 - at.0) < AFTER_RESET.as_millis())
     }
 }
 

@@ -4,9 +4,15 @@
 //! its own: the same calls give the same run, byte for byte.
 
 mod device;
+mod faults;
 mod relay;
 mod tap;
 mod transcript;
 mod world;
 
-pub use self::{device::DeviceNode, relay::RelayNode, transcript::Transcript, world::World};
+pub use self::{
+    device::{DeviceNode, Disk},
+    relay::RelayNode,
+    transcript::Transcript,
+    world::World,
+};
