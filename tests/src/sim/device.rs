@@ -8,7 +8,7 @@ use zerok_core::{
         Client, ClientConfig,
         command::{ClientEvent, Rejection, Reply},
         io::ClientInput,
-        status::Indicator,
+        status::{ConnectionState, Indicator},
         store::ClientStore,
     },
     ids::{CommandId, LinkId},
@@ -124,6 +124,11 @@ impl DeviceNode {
     /// Commands that were sent and not answered.
     pub fn unanswered(&self) -> Vec<CommandId> {
         (1..=self.next_command.0).map(CommandId).filter(|id| !self.replies.contains_key(id)).collect()
+    }
+
+    /// Whether it has a proven link.
+    pub fn is_connected(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.status().state == ConnectionState::Connected)
     }
 
     /// Whether it is connected and the relay holds everything it has.

@@ -5,6 +5,7 @@
 
 mod device;
 mod faults;
+mod links;
 mod relay;
 mod tap;
 mod transcript;

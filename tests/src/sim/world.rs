@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use zerok_core::{
     channel::ChannelKind,
     client::{
@@ -13,14 +12,14 @@ use zerok_core::{
         io::{ClientInput, ClientOutput},
         store::{ClientAnswer, ClientOp, ClientQuery},
     },
-    ids::{CommandId, LinkId, TransportId},
+    ids::CommandId,
     limits::{ClientLimits, RelayLimits},
-    machine::{LinkFailure, LinkInput, LinkOutput, Machine, Origin, StoreFailure, StoreInput, StoreOutput},
+    machine::{Machine, StoreFailure, StoreInput, StoreOutput},
     relay::io::{RelayInput, RelayOutput},
     time::{Duration, Time, UnixMillis},
 };
 
-use super::{DeviceNode, Disk, RelayNode, Transcript, tap::Tap};
+use super::{DeviceNode, Disk, RelayNode, Transcript, links::Wire};
 
 /// Half of a round trip.
 pub(super) const HALF: Duration = Duration::from_millis(25);
@@ -43,15 +42,6 @@ enum Event {
     RelayDisk { machine: usize, life: u64, request: StoreOutput<zerok_core::relay::store::RelayStore> },
 }
 
-pub(super) struct Wire {
-    pub(super) device: usize,
-    device_link: LinkId,
-    pub(super) machine: usize,
-    pub(super) relay_link: LinkId,
-    up: Tap,
-    down: Tap,
-}
-
 /// Devices, one relay, and time.
 pub struct World {
     /// The devices, in order of creation.
@@ -64,7 +54,7 @@ pub struct World {
     sequence: u64,
     events: BTreeMap<(Time, u64), Event>,
     pub(super) wires: Vec<Wire>,
-    kind: ChannelKind,
+    pub(super) kind: ChannelKind,
     limits: ClientLimits,
     /// Whether the network carries anything.
     pub(super) network: bool,
@@ -74,6 +64,8 @@ pub struct World {
     pub(super) half: Duration,
     /// Flights between devices and relay: changes of direction of the bytes of a link.
     pub flights: u64,
+    /// Links that devices have asked for.
+    pub dials: u64,
 }
 
 impl World {
@@ -98,6 +90,7 @@ impl World {
             silent: false,
             half: HALF,
             flights: 0,
+            dials: 0,
         };
         world.start_relay();
         world
@@ -160,6 +153,12 @@ impl World {
         self.transcript.command(self.now, node.name, id, &command);
         self.tell(device, ClientInput::Command(id, command));
         id
+    }
+
+    /// Says that nobody waits for a command any more.
+    pub fn cancel(&mut self, device: usize, command: CommandId) {
+        self.transcript.note(self.now, self.devices[device].name, &format!("cancel c{}", command.0));
+        self.tell(device, ClientInput::Cancel(command));
     }
 
     /// Sends a command and runs until it is answered.
@@ -307,7 +306,7 @@ impl World {
         self.events.insert((self.now + delay, self.sequence), event);
     }
 
-    fn later(&mut self, device: usize, delay: Duration, input: ClientInput) {
+    pub(super) fn later(&mut self, device: usize, delay: Duration, input: ClientInput) {
         let life = self.devices[device].life;
         self.at(delay, Event::Device { device, life, input });
     }
@@ -363,112 +362,6 @@ impl World {
                 }
                 RelayOutput::Stopped => self.transcript.note(self.now, "relay", "stopped"),
             }
-        }
-    }
-
-    fn dial(&mut self, device: usize, link: LinkId) {
-        let name = self.devices[device].name;
-        self.devices[device].link = Some(link);
-        if !self.network || !self.devices[device].online || self.relay.machines.is_empty() {
-            self.transcript.note(self.now, name, "dial: nobody answers");
-            let cause = LinkFailure::Unreachable;
-            return self.later(device, self.half * 2, ClientInput::Link(LinkInput::OpenFailed { link, cause }));
-        }
-        self.transcript.note(self.now, name, "dial");
-        let machine = self.relay.next_machine % self.relay.machines.len();
-        self.relay.next_machine += 1;
-        self.relay.next_link = self.relay.next_link.next();
-        let relay_link = self.relay.next_link;
-        let wire = Wire { device, device_link: link, machine, relay_link, up: Tap::default(), down: Tap::default() };
-        self.wires.push(wire);
-        let (transport, origin) = (TransportId::TCP, Origin::default());
-        let opened = LinkInput::Opened { link: relay_link, transport, origin };
-        self.later_relay(machine, self.half, RelayInput::Link(opened));
-        self.later(device, self.half * 2, ClientInput::Link(LinkInput::Opened { link, transport, origin }));
-    }
-
-    fn device_link(&mut self, device: usize, output: LinkOutput) {
-        let name = self.devices[device].name;
-        match output {
-            LinkOutput::Transmit { link, bytes } => {
-                let len = bytes.len();
-                if let Some(index) = self.wires.iter().position(|w| w.device == device && w.device_link == link) {
-                    let said = self.tap(index, true, &bytes);
-                    self.transcript.from_device(self.now, name, &said);
-                    let (machine, link) = (self.wires[index].machine, self.wires[index].relay_link);
-                    if !self.silent {
-                        self.later_relay(machine, self.half, RelayInput::Link(LinkInput::Bytes { link, bytes }));
-                    }
-                }
-                self.later(device, Duration::ZERO, ClientInput::Link(LinkInput::Written { link, len }));
-            }
-            LinkOutput::Close { link, reason } => {
-                self.transcript.note(self.now, name, &format!("close: {reason}"));
-                if let Some(index) = self.wires.iter().position(|w| w.device == device && w.device_link == link) {
-                    let wire = self.wires.remove(index);
-                    let closed = LinkInput::Closed { link: wire.relay_link, cause: LinkFailure::Eof };
-                    self.later_relay(wire.machine, self.half, RelayInput::Link(closed));
-                    let closed = LinkInput::Closed { link, cause: LinkFailure::Local };
-                    self.later(device, Duration::ZERO, ClientInput::Link(closed));
-                }
-            }
-            LinkOutput::SetReading { .. } => {}
-        }
-    }
-
-    fn relay_link(&mut self, machine: usize, output: LinkOutput) {
-        match output {
-            LinkOutput::Transmit { link, bytes } => {
-                let len = bytes.len();
-                if let Some(index) = self.wires.iter().position(|w| w.machine == machine && w.relay_link == link) {
-                    let said = self.tap(index, false, &bytes);
-                    let (device, device_link) = (self.wires[index].device, self.wires[index].device_link);
-                    self.transcript.from_relay(self.now, self.devices[device].name, &said);
-                    let input = LinkInput::Bytes { link: device_link, bytes };
-                    if !self.silent {
-                        self.later(device, self.half, ClientInput::Link(input));
-                    }
-                }
-                self.later_relay(machine, Duration::ZERO, RelayInput::Link(LinkInput::Written { link, len }));
-            }
-            LinkOutput::Close { link, reason } => {
-                self.transcript.note(self.now, "relay", &format!("close: {reason}"));
-                if let Some(index) = self.wires.iter().position(|w| w.machine == machine && w.relay_link == link) {
-                    let wire = self.wires.remove(index);
-                    let closed = LinkInput::Closed { link: wire.device_link, cause: LinkFailure::Eof };
-                    self.later(wire.device, self.half, ClientInput::Link(closed));
-                    let closed = LinkInput::Closed { link, cause: LinkFailure::Local };
-                    self.later_relay(machine, Duration::ZERO, RelayInput::Link(closed));
-                }
-            }
-            LinkOutput::SetReading { .. } => {}
-        }
-    }
-
-    fn tap(&mut self, index: usize, up: bool, bytes: &Bytes) -> Vec<super::tap::Said> {
-        self.flights += 1;
-        if self.kind != ChannelKind::Plain {
-            return Vec::new();
-        }
-        let wire = &mut self.wires[index];
-        if up { wire.up.from_device(bytes) } else { wire.down.from_relay(bytes) }
-    }
-
-    /// Breaks the links of a node: the other ends notice.
-    pub(super) fn cut(&mut self, node: Node) {
-        let (gone, stay) = std::mem::take(&mut self.wires).into_iter().partition::<Vec<_>, _>(|wire| match node {
-            Node::Device(device) => wire.device == device,
-            Node::Relay(_) => true,
-        });
-        self.wires = stay;
-        for wire in gone {
-            let cause = LinkFailure::Reset;
-            self.later_relay(
-                wire.machine,
-                self.half,
-                RelayInput::Link(LinkInput::Closed { link: wire.relay_link, cause }),
-            );
-            self.later(wire.device, self.half, ClientInput::Link(LinkInput::Closed { link: wire.device_link, cause }));
         }
     }
 }

@@ -2,3 +2,6 @@
 
 mod common;
 mod pairing;
+mod pushing;
+mod reading;
+mod storage;
