@@ -205,6 +205,9 @@ impl Client {
         self.platform.woken = Some(self.now);
         self.backoff.hurry();
         self.timers.cancel(Timer::Redial);
+        if self.link.is_some() {
+            self.backoff.forgive();
+        }
         self.probe_link();
     }
 

@@ -216,6 +216,7 @@ impl Client {
 
     fn link_bytes(&mut self, bytes: Bytes) {
         self.timers.cancel(Timer::Answer);
+        self.backoff.proven();
         self.timers.set(Timer::Keepalive, self.now + KEEPALIVE);
         let Some(link) = self.link.as_mut().filter(|link| !link.closing) else { return };
         match &mut link.phase {

@@ -110,14 +110,19 @@ impl World {
         self.now
     }
 
-    /// Starts a device's process.
+    /// Starts a device's process, and the platform says so.
     pub fn start_device(&mut self, device: usize) {
+        self.start_device_quietly(device);
+        self.tell(device, ClientInput::Lifecycle(Lifecycle::Started));
+    }
+
+    /// Starts a device's process on a platform that says nothing.
+    pub fn start_device_quietly(&mut self, device: usize) {
         self.transcript.note(self.now, self.devices[device].name, "start");
         self.devices[device].start(self.now);
         self.drain_device(device);
         let clock = self.wall_clock_of(device);
         self.tell(device, ClientInput::WallClock(clock));
-        self.tell(device, ClientInput::Lifecycle(Lifecycle::Started));
     }
 
     /// Kills a device's process: what its disk has not completed is lost.
