@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::{
     client::{
-        Client, Load, Timer,
+        Client, Load, Phase, Timer,
         command::{ClientEvent, Rejection, Reply},
         commit::Effect,
         ledger::{RECENT_KEYS, RESERVE_BLOCK, remember},
@@ -55,7 +55,8 @@ impl Client {
         match self.write_record(Kind::Data, data, key) {
             Ok(row) => {
                 // Something was pushed after the wish was heard: that is acting on it.
-                self.ledger.wants_full_push.clear();
+                let heard = &self.ledger.greeted;
+                self.ledger.wants_full_push.retain(|device| !heard.contains(device));
                 self.answer_push(id, row, detached);
             }
             Err(code) => self.reject(id, code),
@@ -83,7 +84,7 @@ impl Client {
             let Some(blob_id) = self.outbox.get(row).map(|row| row.blob_id) else { return };
             return self.done(id, Ok(Reply::Queued { blob_id }));
         }
-        if !self.is_connected() && !self.is_opening() || self.outbox.refusal().is_some() {
+        if !self.is_connected() && !self.is_opening() || self.outbox.refusal().is_some() || self.phase != Phase::Ready {
             return self.answer_pending(row, id);
         }
         if let Some(earlier) = self.pushes.insert(row, id) {
@@ -225,17 +226,18 @@ impl Client {
         let Some(row) = self.outbox.acked(id) else { return };
         let is_data = row.kind == Kind::Data as u8;
         let (blob_id, key) = (row.blob_id, row.key);
-        // A refilled log acknowledges once more what already has its position.
-        let position = is_data.then(|| row.position.unwrap_or_else(|| self.ledger.assign_position()));
+        // A blob that goes out again after the relay lost it keeps its place, and was told of before.
+        let again = row.position;
+        let position = again.or_else(|| is_data.then(|| self.assign_position()));
         if let Some(row) = self.outbox.acked_row(id) {
             row.position = position;
         }
         self.batch.ops.push(ClientOp::Acked { id, position });
         if let Some(cursor) = position {
-            if let Some(key) = key {
+            if let (Some(key), None) = (key, again) {
                 remember(&mut self.ledger.recent_keys, (key, blob_id, cursor), RECENT_KEYS);
             }
-            if row.position.is_none() {
+            if again.is_none() {
                 self.event(ClientEvent::BlobSynced { id: blob_id, cursor });
             }
             if let Some(command) = self.pushes.remove(&id) {
@@ -257,18 +259,29 @@ impl Client {
         let others = self.active_others();
         let done: Vec<OutboxId> =
             self.outbox.acked_rows().filter(|row| self.is_covered(row, &others)).map(|row| row.id).collect();
-        done.into_iter().for_each(|id| self.remove_row(id));
+        done.into_iter().for_each(|id| self.finish_row(id));
+        self.trim_inbox();
     }
 
     /// The same for one row that was just acknowledged.
     fn prune_row(&mut self, id: OutboxId) {
         let others = self.active_others();
         if self.outbox.get(id).is_some_and(|row| self.is_covered(row, &others)) {
-            self.remove_row(id);
+            self.finish_row(id);
+            self.trim_inbox();
         }
         while self.outbox.acked_bytes() > self.config.limits.outbox_acked {
             let Some(oldest) = self.outbox.acked_rows().next().map(|row| row.id) else { break };
             self.remove_row(oldest);
+        }
+    }
+
+    /// Nobody waits for this row any more. Data stays readable here as long as read blobs of others do.
+    fn finish_row(&mut self, id: OutboxId) {
+        if self.outbox.get(id).is_some_and(|row| row.position.is_some()) {
+            self.outbox.keep(id, self.now);
+        } else {
+            self.remove_row(id);
         }
     }
 
@@ -297,8 +310,9 @@ impl Client {
     /// would have it all over and over.
     pub(super) fn refill_soon(&mut self) {
         let now = self.wall();
-        let since = |at: UnixMillis| Duration::from_millis(now.0.saturating_sub(at.0));
-        match self.ledger.refilled_at.map(since).filter(|since| *since < REFILL) {
+        // E8: a clock that was set back says nothing about how long ago it was.
+        let since = |at: UnixMillis| (at <= now).then(|| Duration::from_millis(now.0 - at.0));
+        match self.ledger.refilled_at.and_then(since).filter(|since| *since < REFILL) {
             Some(since) => {
                 self.ledger.refill_due = true;
                 self.timers.set(Timer::Refill, self.now + (REFILL - since));
@@ -326,11 +340,15 @@ impl Client {
 
     /// Pushes that wait are answered: the queue goes on without them.
     pub(super) fn refused_commands(&mut self, code: Code) {
-        let waiting = std::mem::take(&mut self.pushes);
-        for (row, command) in waiting {
+        self.answer_pushes();
+        self.syncs_failed(code);
+    }
+
+    /// Nobody need wait any longer: what is queued goes out by itself.
+    pub(super) fn answer_pushes(&mut self) {
+        for (row, command) in std::mem::take(&mut self.pushes) {
             self.answer_pending(row, command);
         }
-        self.syncs_failed(code);
     }
 
     /// The lane stays refused on this link; a new link starts again from the refused blob.

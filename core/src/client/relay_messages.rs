@@ -59,7 +59,7 @@ impl Client {
         self.attach_invite();
         self.finish_joining();
         // With nothing to push, pull or acknowledge the relay would not learn that this side lives.
-        if self.outbox.pending() == 0 && self.batch.effects.len() == before {
+        if !self.outbox.is_waiting() && self.batch.effects.len() == before {
             self.say_now(&ToRelay::Ack { cursor: self.ledger.place.map(|place| place.cursor).unwrap_or_default() });
         }
         Ok(())
@@ -159,10 +159,14 @@ impl Client {
             return self.relay_reset(Some(Place::beginning(place.relay, page.floor)));
         }
         self.raise_floor(page.floor);
-        self.syncs.saw_head(page.head);
+        if self.inbox.is_full(&self.config.limits) {
+            // Every first flight pulls; what there is no room for comes again once the application has read.
+            return;
+        }
+        let fresh = self.syncs.saw_head(page.head);
         self.entries(page.entries);
         if let Some(link) = &mut self.link {
-            link.caught_up = !page.more && !link.behind;
+            link.caught_up = !page.more && fresh && !link.behind;
         }
         if !page.more {
             self.log_read();
@@ -268,7 +272,6 @@ impl Client {
         match refusal.request {
             Request::Push(lane) => {
                 self.outbox.refuse(lane, refusal.code);
-                self.last_error = Some(code);
                 self.refused_commands(code);
                 self.retry_refused(wait);
             }
