@@ -236,6 +236,11 @@ impl MemoryRelayStore {
         RelayOutcome::Appended { before, head: log.head, results }
     }
 
+    /// Purges the mailboxes, as a relay may when it starts.
+    pub fn forget_mailboxes(&mut self) {
+        self.boxes.clear();
+    }
+
     fn open_mailbox(
         &mut self,
         id: MailboxId,
