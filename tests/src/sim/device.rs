@@ -9,6 +9,7 @@ use zerok_core::{
         command::{ClientEvent, Rejection, Reply},
         status::Indicator,
         store::ClientStore,
+        verdict::Verdict,
     },
     ids::{CommandId, LinkId},
     limits::ClientLimits,
@@ -72,7 +73,7 @@ impl DeviceNode {
         let mut seed = [self.number; 32];
         seed[..8].copy_from_slice(&self.life.to_le_bytes());
         let config = ClientConfig {
-            store_key: StoreKey::new([self.number; 32]),
+            store_key: self.store_key(),
             kind: self.kind,
             limits: self.limits.clone(),
             padding: Padding::Padme,
@@ -86,6 +87,20 @@ impl DeviceNode {
         self.queue.clear();
         self.link = None;
         self.life += 1;
+    }
+
+    /// The key under which its store is sealed.
+    pub fn store_key(&self) -> StoreKey {
+        StoreKey::new([self.number; 32])
+    }
+
+    /// Findings it was told of, in order.
+    pub fn verdicts(&self) -> Vec<Verdict> {
+        let verdict = |event: &ClientEvent| match event {
+            ClientEvent::Verdict { verdict, .. } => Some(*verdict),
+            _ => None,
+        };
+        self.events.iter().filter_map(verdict).collect()
     }
 
     /// Whether it is connected and the relay holds everything it has.

@@ -50,6 +50,8 @@ struct Wire {
     relay_link: LinkId,
     up: Tap,
     down: Tap,
+    /// Whether the device has sent its first flight.
+    spoken: bool,
 }
 
 /// Devices, one relay, and time.
@@ -68,8 +70,10 @@ pub struct World {
     limits: ClientLimits,
     /// Whether the network carries anything.
     network: bool,
-    /// Flights between devices and relay: changes of direction of the bytes of a link.
+    /// Flights between devices and relay, both ways.
     pub flights: u64,
+    first_flights: Vec<(usize, Bytes)>,
+    to_strangers: Vec<Bytes>,
 }
 
 impl World {
@@ -92,6 +96,8 @@ impl World {
             limits,
             network: true,
             flights: 0,
+            first_flights: Vec::new(),
+            to_strangers: Vec::new(),
         };
         world.start_relay();
         world
@@ -126,6 +132,41 @@ impl World {
         self.transcript.note(self.now, self.devices[device].name, "kill -9");
         self.devices[device].crash();
         self.cut(Node::Device(device));
+    }
+
+    /// Batches that a device has handed to its disk and that are not written yet.
+    pub fn unwritten(&self, device: usize) -> usize {
+        self.devices[device].queue.iter().filter(|request| matches!(request, StoreOutput::Persist { .. })).count()
+    }
+
+    /// Kills a device's process while its disk is at work: so many of the batches in flight were still written.
+    pub fn kill_device_after(&mut self, device: usize, batches: usize) {
+        let node = &mut self.devices[device];
+        let persists = node.queue.iter().filter_map(|request| match request {
+            StoreOutput::Persist { ops, .. } => Some(ops),
+            StoreOutput::Load { .. } => None,
+        });
+        persists.take(batches).for_each(|ops| node.store.apply(ops));
+        self.kill_device(device);
+    }
+
+    /// The first flights devices have sent, as whoever records the network has them: device and bytes.
+    pub fn first_flights(&self) -> &[(usize, Bytes)] {
+        &self.first_flights
+    }
+
+    /// A stranger dials the relay and says these bytes. What comes back is in [`World::to_strangers`].
+    pub fn stranger(&mut self, bytes: Bytes) {
+        self.relay.next_link = self.relay.next_link.next();
+        let link = self.relay.next_link;
+        let opened = LinkInput::Opened { link, transport: TransportId::TCP, origin: Origin::default() };
+        self.later_relay(0, HALF, RelayInput::Link(opened));
+        self.later_relay(0, HALF, RelayInput::Link(LinkInput::Bytes { link, bytes }));
+    }
+
+    /// What the relay has sent to strangers.
+    pub fn to_strangers(&self) -> &[Bytes] {
+        &self.to_strangers
     }
 
     /// Starts the relay's process.
@@ -365,7 +406,8 @@ impl World {
         self.relay.next_machine += 1;
         self.relay.next_link = self.relay.next_link.next();
         let relay_link = self.relay.next_link;
-        let wire = Wire { device, device_link: link, machine, relay_link, up: Tap::default(), down: Tap::default() };
+        let (up, down) = (Tap::default(), Tap::default());
+        let wire = Wire { device, device_link: link, machine, relay_link, up, down, spoken: false };
         self.wires.push(wire);
         let (transport, origin) = (TransportId::TCP, Origin::default());
         let opened = LinkInput::Opened { link: relay_link, transport, origin };
@@ -379,6 +421,9 @@ impl World {
             LinkOutput::Transmit { link, bytes } => {
                 let len = bytes.len();
                 if let Some(index) = self.wires.iter().position(|w| w.device == device && w.device_link == link) {
+                    if !std::mem::replace(&mut self.wires[index].spoken, true) {
+                        self.first_flights.push((device, bytes.clone()));
+                    }
                     let said = self.tap(index, true, &bytes);
                     self.transcript.from_device(self.now, name, &said);
                     let (machine, link) = (self.wires[index].machine, self.wires[index].relay_link);
@@ -410,6 +455,8 @@ impl World {
                     self.transcript.from_relay(self.now, self.devices[device].name, &said);
                     let input = LinkInput::Bytes { link: device_link, bytes };
                     self.later(device, HALF, ClientInput::Link(input));
+                } else {
+                    self.to_strangers.push(bytes);
                 }
                 self.later_relay(machine, Duration::ZERO, RelayInput::Link(LinkInput::Written { link, len }));
             }
