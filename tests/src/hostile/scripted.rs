@@ -13,7 +13,7 @@ use zerok_core::{
         verdict::Verdict,
     },
     error::CloseReason,
-    ids::{CommandId, Cursor, LinkId, RelayId, TransportId},
+    ids::{CommandId, Cursor, Digest, LinkId, RelayId, TransportId},
     limits::{ClientLimits, MAX_BLOB},
     machine::{LinkFailure, LinkInput, LinkOutput, Machine, Origin, StoreInput, StoreOutput},
     rng::{Draw, Seed},
@@ -93,6 +93,21 @@ impl Scripted {
         scripted
     }
 
+    /// Lets time pass until the client has just dialled.
+    ///
+    /// # Panics
+    /// When it does not within twenty minutes.
+    pub fn await_dial(&mut self) {
+        let dials = self.dials;
+        for _ in 0..1200 {
+            if self.link.is_some() && self.dials > dials {
+                return;
+            }
+            self.run(Duration::from_secs(1));
+        }
+        panic!("the client never dials");
+    }
+
     /// Takes the dialled link and reads the first flight: what is pulled?
     ///
     /// # Panics
@@ -124,13 +139,6 @@ impl Scripted {
         let (channel, bytes) = responder.respond(&payload).expect("it answers");
         self.channel = Some(channel);
         self.bytes(bytes);
-    }
-
-    /// Accepts the link and welcomes the client to a log with this head and a page of its beginning.
-    pub fn open(&mut self, head: u64, entries: &[(Cursor, Bytes)]) {
-        let pull = self.accept();
-        let page = page(pull.after, head, entries);
-        self.welcome(&welcome(head), &page);
     }
 
     /// Says a message. Nothing happens on a link that is over.
@@ -241,13 +249,13 @@ impl Scripted {
     }
 }
 
-/// The welcome of a relay that never lost anything.
-pub fn welcome(head: u64) -> Welcome {
+/// The welcome of a relay that never lost anything; `own` is what it stored last for this device.
+pub fn welcome(head: u64, own: Option<(Cursor, Digest)>) -> Welcome {
     Welcome {
         relay_id: RelayId([7; 16]),
         head: Cursor(head),
         floor: Cursor(0),
-        own: None,
+        own,
         max_blob: u32::try_from(MAX_BLOB).unwrap_or(u32::MAX),
     }
 }

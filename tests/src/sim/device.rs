@@ -63,6 +63,14 @@ impl DeviceNode {
         }
     }
 
+    /// Another machine with a copy of everything this one keeps.
+    pub(super) fn copy(&self, name: &'static str) -> Self {
+        let mut copy = Self::new(name, self.number, self.kind, self.limits.clone());
+        copy.store = self.store.clone();
+        copy.life = self.life + 1_000_000;
+        copy
+    }
+
     /// A new process over the same store. Each has a seed of its own, as real ones do.
     pub(super) fn start(&mut self, now: Time) {
         self.life += 1;

@@ -21,6 +21,7 @@ use zerok_core::{
 };
 
 use super::{DeviceNode, RelayNode, Transcript, tap::Tap};
+use crate::store::{client::MemoryClientStore, relay::MemoryRelayStore};
 
 /// Half of a round trip.
 const HALF: Duration = Duration::from_millis(25);
@@ -110,6 +111,28 @@ impl World {
         self.devices.push(DeviceNode::new(name, number, self.kind, self.limits.clone()));
         self.start_device(device);
         device
+    }
+
+    /// Copies a device, store and keychain, to another machine and starts it there.
+    pub fn clone_device(&mut self, device: usize, name: &'static str) -> usize {
+        let copy = self.devices[device].copy(name);
+        self.devices.push(copy);
+        self.start_device(self.devices.len() - 1);
+        self.devices.len() - 1
+    }
+
+    /// Puts an older copy of a device's database back. The counter beside its key is not part of the copy.
+    pub fn restore_device(&mut self, device: usize, mut store: MemoryClientStore) {
+        self.transcript.note(self.now, self.devices[device].name, "database restored from a copy");
+        store.set_reserved(self.devices[device].store.reserved());
+        self.devices[device].store = store;
+    }
+
+    /// Restarts the relay over another database.
+    pub fn swap_relay(&mut self, store: MemoryRelayStore) {
+        self.kill_relay();
+        self.relay.store = store;
+        self.start_relay();
     }
 
     /// Virtual time.

@@ -5,5 +5,12 @@
 #[allow(dead_code, reason = "the scenarios use all of it")]
 mod common;
 mod content;
+mod crash;
+mod logs;
+mod messages;
 mod order;
+mod restored;
+mod roster;
+mod rot;
 mod scene;
+mod wire;
