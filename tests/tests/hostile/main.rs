@@ -6,6 +6,7 @@
 mod common;
 mod content;
 mod crash;
+mod heads;
 mod logs;
 mod messages;
 mod order;
