@@ -208,6 +208,7 @@ struct Draws {
 
 impl Client {
     /// A client that first asks its store what there is. Nothing is dialled before it is enabled and started.
+    #[allow(clippy::needless_pass_by_value, reason = "a seed belongs to one machine")]
     pub fn new(config: ClientConfig, seed: Seed, now: Time) -> Self {
         let draws = Draws {
             link: seed.draw("client/link"),

@@ -72,10 +72,12 @@ fn d9_an_image_written_back_unchanged_is_the_same_store() {
     assert_eq!((problems, stopped), (vec![], false));
 }
 
+type Damage = fn(&mut ClientImage, usize);
+
 #[test]
 fn d9_a_sealed_row_that_rotted_is_key_lost_and_nothing_goes_on() {
     for at in (0..400).step_by(23) {
-        let rows: [(&str, fn(&mut ClientImage, usize)); 3] = [
+        let rows: [(&str, Damage); 3] = [
             ("vault", |image, at| image.vault = image.vault.as_ref().map(|row| flipped(row, at))),
             ("ledger", |image, at| image.ledger = image.ledger.as_ref().map(|row| flipped(row, at))),
             ("stream", |image, at| image.streams[0].1 = flipped(&image.streams[0].1, at)),
