@@ -223,7 +223,8 @@ impl Client {
             platform: Platform::default(),
             out: VecDeque::new(),
             gate: Gate::default(),
-            batch: commit::Batch::default(),
+            // Equal to what is in memory: a client that ends before its store was read writes nothing over it.
+            batch: commit::Batch { ledger: ledger::encode(&Ledger::default()), ..commit::Batch::default() },
             loads: BTreeMap::new(),
             next_load: LoadId(0),
             ledger: Ledger::default(),
