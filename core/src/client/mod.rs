@@ -203,6 +203,7 @@ struct Draws {
 
 impl Client {
     /// A client that first asks its store what there is. Nothing is dialled before it is enabled and started.
+    #[expect(clippy::needless_pass_by_value, reason = "a seed is used once")]
     pub fn new(config: ClientConfig, seed: Seed, now: Time) -> Self {
         let draws = Draws {
             link: seed.draw("client/link"),
