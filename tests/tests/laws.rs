@@ -118,7 +118,7 @@ impl Run {
             Happening::Push(device) if world.devices[device].client.is_some() => {
                 let text = format!("{device}/{}", self.pushed[device].len());
                 let data = Bytes::from(text.clone());
-                let detached = self.pushed[device].len() % 2 == 0;
+                let detached = self.pushed[device].len().is_multiple_of(2);
                 let id = world.send(device, ClientCommand::Push { data, key: None, detached });
                 self.pushed[device].push((text, self.lives[device], id));
             }
@@ -208,7 +208,7 @@ fn everything_converges(kind: ChannelKind, happenings: &[Happening]) -> String {
         assert!(
             run.world.devices[device].is_synced(),
             "{:?}",
-            run.world.devices[device].client.as_ref().map(|c| c.status())
+            run.world.devices[device].client.as_ref().map(zerok_core::client::Client::status)
         );
         assert_eq!(run.world.devices[device].unanswered(), []);
         let got = run.read(1 - device);

@@ -66,7 +66,7 @@ impl World {
                 let len = bytes.len();
                 if let Some(index) = self.wires.iter().position(|w| w.device == device && w.device_link == link) {
                     let said = self.tap(index, true, &bytes);
-                    self.transcript.from_device(self.now, name, &said);
+                    self.transcript.device_says(self.now, name, &said);
                     let (machine, link) = (self.wires[index].machine, self.wires[index].relay_link);
                     if self.carries(index) {
                         self.later_relay(machine, self.half, RelayInput::Link(LinkInput::Bytes { link, bytes }));
@@ -95,7 +95,7 @@ impl World {
                 if let Some(index) = self.wires.iter().position(|w| w.machine == machine && w.relay_link == link) {
                     let said = self.tap(index, false, &bytes);
                     let (device, device_link) = (self.wires[index].device, self.wires[index].device_link);
-                    self.transcript.from_relay(self.now, self.devices[device].name, &said);
+                    self.transcript.relay_says(self.now, self.devices[device].name, &said);
                     let input = LinkInput::Bytes { link: device_link, bytes };
                     if self.carries(index) {
                         self.later(device, self.half, ClientInput::Link(input));
@@ -128,7 +128,7 @@ impl World {
             return Vec::new();
         }
         let wire = &mut self.wires[index];
-        if up { wire.up.from_device(bytes) } else { wire.down.from_relay(bytes) }
+        if up { wire.up.device_says(bytes) } else { wire.down.relay_says(bytes) }
     }
 
     /// Breaks the links of a node: the other ends notice.

@@ -189,7 +189,7 @@ impl Transcript {
         self.line(now, who, '!', &what);
     }
 
-    pub(super) fn from_device(&mut self, now: Time, who: &str, said: &[Said]) {
+    pub(super) fn device_says(&mut self, now: Time, who: &str, said: &[Said]) {
         for said in said {
             let what = match said {
                 Said::Claim => "hello, of no group yet".into(),
@@ -213,7 +213,7 @@ impl Transcript {
         }
     }
 
-    pub(super) fn from_relay(&mut self, now: Time, to: &str, said: &[Said]) {
+    pub(super) fn relay_says(&mut self, now: Time, to: &str, said: &[Said]) {
         for said in said {
             let what = match said {
                 Said::Open => "welcome, of no group yet".into(),
