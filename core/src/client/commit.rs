@@ -168,9 +168,7 @@ impl Client {
         match (purpose, answer) {
             (_, Err(failure)) => self.store_failed(failure),
             (Load::Open, Ok(ClientAnswer::Opened(image))) => self.opened(*image),
-            (Load::Outbox, Ok(ClientAnswer::Outbox(rows))) => {
-                rows.into_iter().for_each(|(id, blob)| self.outbox.loaded(id, blob));
-            }
+            (Load::Outbox(ids), Ok(ClientAnswer::Outbox(rows))) => self.outbox_loaded(&ids, rows),
             (Load::Moving(asked), Ok(ClientAnswer::Outbox(rows))) => self.moving(&asked, rows),
             (Load::Reissue(ids), Ok(ClientAnswer::Outbox(rows))) => self.reissue(&ids, rows),
             (Load::Inbox(reading), Ok(ClientAnswer::Inbox(rows))) => self.read(reading, rows),
@@ -273,7 +271,7 @@ impl Load {
         matches!(
             (self, answer),
             (Self::Open, ClientAnswer::Opened(_))
-                | (Self::Outbox | Self::Moving(_) | Self::Reissue(_), ClientAnswer::Outbox(_))
+                | (Self::Outbox(_) | Self::Moving(_) | Self::Reissue(_), ClientAnswer::Outbox(_))
                 | (Self::Inbox(_), ClientAnswer::Inbox(_))
         )
     }

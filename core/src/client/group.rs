@@ -14,7 +14,7 @@ use crate::{
         ledger::{Ledger, Sealed, StoredIdentity, StoredKeys, Vault, encode},
         outbox::Outbox,
         roster::Roster,
-        store::{ClientImage, ClientOp, ClientQuery, HeldRow, RosterRow},
+        store::{ClientImage, ClientOp, ClientQuery, RosterRow},
         stream::Stream,
         verdict::Verdict,
     },
@@ -109,6 +109,7 @@ impl Client {
         }
         self.phase = Phase::Ready;
         self.remember_opening();
+        self.resume_refill();
         self.offer_held_again();
         self.repeat_wishes();
         self.trim_inbox();
@@ -141,6 +142,12 @@ impl Client {
             }
             None => None,
         };
+        // D13: a member's rows without the member's keys, or the reverse, must never lead to a new identity.
+        match (vault.identity.is_some(), self.ledger.inc() != Incarnation([0; 8])) {
+            (false, true) => return Err(Code::KeyLost),
+            (true, false) => return Err(Code::StorageFailed),
+            _ => {}
+        }
         self.outbox = Outbox::open(image.outbox);
         self.batch.ledger = encode(&self.ledger);
         self.inbox = Inbox::open(image.inbox, self.ledger.acked, self.now);
@@ -151,15 +158,16 @@ impl Client {
                 let mut group = Group::restore(identity).ok_or(Code::StorageFailed)?;
                 group.replay(&image.roster)?;
                 group.streams = streams;
+                group.streams.values_mut().for_each(|stream| stream.resume(self.now));
                 Some(group)
             }
         };
-        for HeldRow { digest, cursor, blob } in image.held {
-            self.gaps.restore(digest, cursor, blob);
-        }
+        image.held.into_iter().for_each(|row| self.gaps.restore(row));
+        // A newer build may have a use for what an older one had no room for.
+        self.gaps.look_again();
         if self.group.is_some() && image.reserved > self.ledger.reserved {
             // D11: the counter beside the key is ahead, so this database is an older copy.
-            self.start_incarnation();
+            self.start_incarnation(image.reserved);
         }
         Ok(())
     }

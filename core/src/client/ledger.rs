@@ -90,11 +90,15 @@ pub(super) struct Ledger {
     pub(super) next_roster: u64,
     /// When the outbox was last refilled after a reset.
     pub(super) refilled_at: Option<UnixMillis>,
+    /// Another refill waits for its hour to pass.
+    pub(super) refill_due: bool,
     pub(super) recent_keys: VecDeque<(IdempotencyKey, BlobId, Position)>,
     /// Keys whose absence has been reported.
     pub(super) missing_kids: BTreeSet<Kid>,
     /// Blobs already reported as tampered.
     pub(super) tampered: VecDeque<Digest>,
+    /// Held blobs of newer kinds, whose place in their chain is settled. At most as many as are held.
+    pub(super) for_newer: BTreeSet<Digest>,
     /// A newer record kind was reported.
     pub(super) unknown_kind: bool,
     /// This device joined and has not said so yet; whether its application should push its full state.
@@ -114,6 +118,15 @@ pub(super) struct Place {
     pub(super) cursor: Cursor,
     pub(super) tag: Tag,
     pub(super) floor: Cursor,
+    /// The highest cursor at which the relay said it holds a blob of this device.
+    pub(super) own: Cursor,
+}
+
+impl Place {
+    /// The beginning of a log.
+    pub(super) fn beginning(relay: RelayId, floor: Cursor) -> Self {
+        Self { relay, cursor: Cursor(0), tag: Tag::default(), floor, own: Cursor(0) }
+    }
 }
 
 /// A row that is sealed under the store key.

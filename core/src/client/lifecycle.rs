@@ -110,6 +110,7 @@ impl Client {
         self.inbox = super::inbox::Inbox::open(Vec::new(), last, self.now);
         self.opening = super::restore::Opening::default();
         self.gaps = super::gaps::Gaps::default();
+        self.opening = super::restore::Opening::default();
         self.verdicts.clear();
         let waiting = std::mem::take(&mut self.pushes);
         for command in waiting.into_values() {
@@ -302,8 +303,9 @@ impl Client {
             group.streams.values_mut().for_each(super::stream::Stream::forget_place);
             ids.into_iter().for_each(|id| self.touch(id));
         }
-        self.gaps.restart();
-        self.refill();
+        self.gaps.stop_scan();
+        self.ledger.dropped_from = None;
+        self.refill_soon();
     }
 }
 

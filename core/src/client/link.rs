@@ -34,6 +34,8 @@ const KEEPALIVE: Duration = Duration::from_secs(240);
 const ANSWER: Duration = Duration::from_secs(10);
 /// The slowest path that is not called dead, bytes a second: what is on its way delays every answer (E1).
 const SLOWEST: u64 = 4096;
+/// The longest a relay may send a client away for. A resume or a new network ends it sooner, but not every device has either.
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How long a link that may have died in sleep is given.
 const PROBE: Duration = Duration::from_secs(3);
 
@@ -56,6 +58,8 @@ pub(super) struct Link {
     pub(super) caught_up: bool,
     /// Whether the page of the second flight has come.
     pub(super) had_page: bool,
+    /// Whether the log grew while a pull was under way, so that its page may end too early.
+    pub(super) behind: bool,
 }
 
 /// What a link is for.
@@ -115,6 +119,7 @@ impl Client {
             pulling: None,
             caught_up: false,
             had_page: false,
+            behind: false,
         });
         self.timers.set(Timer::Handshake, self.now + HANDSHAKE);
         self.out.push_back(ClientOutput::Open { link: self.next_link, target });
@@ -391,7 +396,7 @@ impl Client {
     /// The relay asked this device to come back later.
     pub(super) fn dismissed(&mut self, code: Code, retry_after: Duration) {
         self.close(CloseReason::Local(LocalReason::Dismissed));
-        self.lose_link(code, retry_after);
+        self.lose_link(code, retry_after.min(LONGEST_WAIT));
     }
 
     fn lose_link(&mut self, code: Code, retry_after: Duration) {
@@ -431,7 +436,7 @@ impl Client {
             self.timers.cancel(timer);
         }
         self.outbox.link_lost();
-        self.gaps.link_lost();
+        self.gaps.stop_scan();
     }
 
     /// Closes after everything said so far.
@@ -452,10 +457,11 @@ impl Client {
     /// What the next pull of the log asks for.
     pub(super) fn main_pull(&mut self) -> Pull {
         self.syncs.pulling();
-        if let Some(link) = &mut self.link {
-            link.pulling = Some(super::relay_messages::Pulling::Log);
-        }
         let (after, tag) = self.ledger.place.map_or_else(Default::default, |Place { cursor, tag, .. }| (cursor, tag));
+        if let Some(link) = &mut self.link {
+            link.pulling = Some(super::relay_messages::Pulling::Log(after));
+            link.behind = false;
+        }
         Pull { after, tag, max_bytes: self.config.limits.page_bytes }
     }
 }

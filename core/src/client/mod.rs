@@ -84,6 +84,9 @@ use self::{
     verdict::Verdict,
 };
 
+/// Findings kept until the application settles them.
+const MAX_VERDICTS: usize = 1024;
+
 /// How a client is set up.
 #[derive(Debug)]
 pub struct ClientConfig {
@@ -162,7 +165,8 @@ enum Phase {
 #[derive(Debug)]
 enum Load {
     Open,
-    Outbox,
+    /// Bytes of these rows, on their way out.
+    Outbox(Vec<OutboxId>),
     Inbox(inbox::Reading),
     /// The unsent records of a group of one, on their way into another group.
     Moving(Vec<OutboxId>),
@@ -182,6 +186,7 @@ enum Timer {
     Retry,
     Heads,
     SeenGap,
+    Refill,
     Invite,
     Join,
     InboxAge,
@@ -307,7 +312,9 @@ impl Client {
             // A refused lane starts again on a new link.
             Timer::Retry => self.restart_link(),
             Timer::Heads => self.send_heads(),
-            Timer::SeenGap => self.seen_gap_due(),
+            // What is overdue follows from the state.
+            Timer::SeenGap => {}
+            Timer::Refill => self.refill(),
             Timer::Invite => self.end_invite(Code::InviteExpired),
             Timer::Join => self.join_overdue(),
             Timer::InboxAge => self.trim_inbox(),
@@ -320,6 +327,7 @@ impl Client {
     /// What follows from the state, whatever the input was.
     fn follow(&mut self) {
         if self.is_up() {
+            self.look_for_missing();
             self.drive_link();
         }
         if self.is_up() {
@@ -355,7 +363,8 @@ impl Client {
     }
 
     fn verdict(&mut self, verdict: Verdict) {
-        if self.verdicts.values().any(|known| *known == verdict) {
+        // A log full of rubbish must not fill the store with findings; so many unread ones say enough.
+        if self.verdicts.len() >= MAX_VERDICTS || self.verdicts.values().any(|known| *known == verdict) {
             return;
         }
         let id = self.ledger.assign_verdict();

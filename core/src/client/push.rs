@@ -2,6 +2,8 @@
 //!
 //! A blob is sealed once, at enqueueing, and resent as it is. It is durable here before anything else happens.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use crate::{
@@ -16,6 +18,7 @@ use crate::{
     error::Code,
     ids::{BlobId, CommandId, DeviceId, Digest, IdempotencyKey, Incarnation, Lane, OutboxId, RecordHash},
     limits::MAX_PAYLOAD,
+    machine::StoreFailure,
     seal::record::{self, Kind, Record, SealedRecord, blob_id},
     time::{Duration, UnixMillis},
     wire::message::ToRelay,
@@ -29,6 +32,8 @@ const ACTIVE: Duration = Duration::from_secs(30 * 24 * 3600);
 const REFILL: Duration = Duration::from_secs(3600);
 /// The shortest pause before a refused lane is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// The longest, whatever the relay asks for.
+const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
 
 impl Client {
     pub(super) fn push(&mut self, id: CommandId, data: Bytes, key: Option<IdempotencyKey>, detached: bool) {
@@ -193,13 +198,26 @@ impl Client {
             let Some((lane, blobs)) = self.outbox.next(RUN_BYTES, window) else { break };
             self.say_now(&ToRelay::Push { lane, blobs });
         }
-        let loading = self.loads.values().any(|load| matches!(load, Load::Outbox));
+        let loading = self.loads.values().any(|load| matches!(load, Load::Outbox(_)));
         if !loading && self.push_room() > 0 {
             let ids = self.outbox.to_load(window);
             if !ids.is_empty() {
-                self.load_rows(ids, Load::Outbox);
+                self.load_rows(ids.clone(), Load::Outbox(ids));
             }
         }
+    }
+
+    /// Bytes on their way out. D9: what rotted here would be called tampered everywhere else.
+    pub(super) fn outbox_loaded(&mut self, ids: &[OutboxId], rows: Vec<(OutboxId, Bytes)>) {
+        let rows: BTreeMap<OutboxId, Bytes> = rows.into_iter().collect();
+        let intact = |id: &OutboxId| {
+            let Some(row) = self.outbox.get(*id) else { return true };
+            rows.get(id).is_some_and(|blob| Digest::of(blob) == row.digest)
+        };
+        if !ids.iter().all(intact) {
+            return self.store_failed(StoreFailure::Corrupt);
+        }
+        rows.into_iter().for_each(|(id, blob)| self.outbox.loaded(id, blob));
     }
 
     /// The relay holds this blob durably. Never moves the relay cursor.
@@ -279,15 +297,31 @@ impl Client {
         }
     }
 
-    /// The relay lost its log: what some device may lack goes out again, at most once an hour.
-    pub(super) fn refill(&mut self) {
+    /// The relay lost its log: what some device may lack goes out again, at most once an hour, or whoever claims losses at will
+    /// would have it all over and over.
+    pub(super) fn refill_soon(&mut self) {
         let now = self.wall();
         // E8: a clock that was set back says nothing about how long ago it was.
-        let recently = |at: UnixMillis| at <= now && u128::from(now.0 - at.0) < REFILL.as_millis();
-        if self.ledger.refilled_at.is_some_and(recently) {
-            return;
+        let since = |at: UnixMillis| now.0.checked_sub(at.0).map(Duration::from_millis);
+        match self.ledger.refilled_at.and_then(since).filter(|since| *since < REFILL) {
+            Some(since) => {
+                self.ledger.refill_due = true;
+                self.timers.set(Timer::Refill, self.now + (REFILL - since));
+            }
+            None => self.refill(),
         }
-        self.ledger.refilled_at = Some(now);
+    }
+
+    /// A refill that was due when the store was read waits a full hour: who knows how often the process starts.
+    pub(super) fn resume_refill(&mut self) {
+        if self.ledger.refill_due {
+            self.timers.set(Timer::Refill, self.now + REFILL);
+        }
+    }
+
+    pub(super) fn refill(&mut self) {
+        self.ledger.refill_due = false;
+        self.ledger.refilled_at = Some(self.wall());
         let ids: Vec<OutboxId> = self.outbox.acked_rows().map(|row| row.id).collect();
         for id in ids {
             self.outbox.unacked(id);
@@ -310,7 +344,7 @@ impl Client {
 
     /// The lane stays refused on this link; a new link starts again from the refused blob.
     pub(super) fn retry_refused(&mut self, wait: Duration) {
-        self.timers.start(Timer::Retry, self.now + wait.max(RETRY));
+        self.timers.start(Timer::Retry, self.now + wait.clamp(RETRY, LONGEST_RETRY));
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use zerok_core::{
     channel::ChannelKind,
     client::{
@@ -12,14 +13,15 @@ use zerok_core::{
         io::{ClientInput, ClientOutput},
         store::{ClientAnswer, ClientOp, ClientQuery},
     },
-    ids::CommandId,
+    ids::{CommandId, TransportId},
     limits::{ClientLimits, RelayLimits},
-    machine::{LinkInput, Machine, StoreFailure, StoreInput, StoreOutput},
+    machine::{LinkInput, Machine, Origin, StoreFailure, StoreInput, StoreOutput},
     relay::io::{RelayInput, RelayOutput},
     time::{Duration, Time, UnixMillis},
 };
 
 use super::{DeviceNode, Disk, RelayNode, Transcript, links::Wire};
+use crate::store::{client::MemoryClientStore, relay::MemoryRelayStore};
 
 /// Half of a round trip.
 pub(super) const HALF: Duration = Duration::from_millis(25);
@@ -62,10 +64,12 @@ pub struct World {
     pub(super) silent: bool,
     /// What bytes take one way.
     pub(super) half: Duration,
-    /// Flights between devices and relay: changes of direction of the bytes of a link.
+    /// Flights between devices and relay, both ways.
     pub flights: u64,
     /// Links that devices have asked for.
     pub dials: u64,
+    pub(super) first_flights: Vec<(usize, Bytes)>,
+    pub(super) to_strangers: Vec<Bytes>,
 }
 
 impl World {
@@ -91,6 +95,8 @@ impl World {
             half: HALF,
             flights: 0,
             dials: 0,
+            first_flights: Vec::new(),
+            to_strangers: Vec::new(),
         };
         world.start_relay();
         world
@@ -103,6 +109,28 @@ impl World {
         self.devices.push(DeviceNode::new(name, number, self.kind, self.limits.clone()));
         self.start_device(device);
         device
+    }
+
+    /// Copies a device, store and keychain, to another machine and starts it there.
+    pub fn clone_device(&mut self, device: usize, name: &'static str) -> usize {
+        let copy = self.devices[device].copy(name);
+        self.devices.push(copy);
+        self.start_device(self.devices.len() - 1);
+        self.devices.len() - 1
+    }
+
+    /// Puts an older copy of a device's database back. The counter beside its key is not part of the copy.
+    pub fn restore_device(&mut self, device: usize, mut store: MemoryClientStore) {
+        self.transcript.note(self.now, self.devices[device].name, "database restored from a copy");
+        store.set_reserved(self.devices[device].store.reserved());
+        self.devices[device].store = store;
+    }
+
+    /// Restarts the relay over another database.
+    pub fn swap_relay(&mut self, store: MemoryRelayStore) {
+        self.kill_relay();
+        self.relay.store = store;
+        self.start_relay();
     }
 
     /// Virtual time.
@@ -130,6 +158,41 @@ impl World {
         self.transcript.note(self.now, self.devices[device].name, "kill -9");
         self.devices[device].crash();
         self.cut(Node::Device(device));
+    }
+
+    /// Batches that a device has handed to its disk and that are not written yet.
+    pub fn unwritten(&self, device: usize) -> usize {
+        self.devices[device].queue.iter().filter(|request| matches!(request, StoreOutput::Persist { .. })).count()
+    }
+
+    /// Kills a device's process while its disk is at work: so many of the batches in flight were still written.
+    pub fn kill_device_after(&mut self, device: usize, batches: usize) {
+        let node = &mut self.devices[device];
+        let persists = node.queue.iter().filter_map(|request| match request {
+            StoreOutput::Persist { ops, .. } => Some(ops),
+            StoreOutput::Load { .. } => None,
+        });
+        persists.take(batches).for_each(|ops| node.store.apply(ops));
+        self.kill_device(device);
+    }
+
+    /// The first flights devices have sent, as whoever records the network has them: device and bytes.
+    pub fn first_flights(&self) -> &[(usize, Bytes)] {
+        &self.first_flights
+    }
+
+    /// A stranger dials the relay and says these bytes. What comes back is in [`World::to_strangers`].
+    pub fn stranger(&mut self, bytes: Bytes) {
+        self.relay.next_link = self.relay.next_link.next();
+        let link = self.relay.next_link;
+        let opened = LinkInput::Opened { link, transport: TransportId::TCP, origin: Origin::default() };
+        self.later_relay(0, HALF, RelayInput::Link(opened));
+        self.later_relay(0, HALF, RelayInput::Link(LinkInput::Bytes { link, bytes }));
+    }
+
+    /// What the relay has sent to strangers.
+    pub fn to_strangers(&self) -> &[Bytes] {
+        &self.to_strangers
     }
 
     /// Starts the relay's process.

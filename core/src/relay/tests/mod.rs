@@ -7,6 +7,7 @@ mod links;
 mod logs;
 mod mail;
 #[allow(unreachable_pub, reason = "public where the simulator shares it")]
+#[allow(dead_code, reason = "the testkit uses all of it")]
 #[path = "../../../../tests/src/store/relay.rs"]
 mod memory;
 mod world;
