@@ -16,7 +16,7 @@ use crate::{
         store::{ClientAnswer, ClientOp, ClientQuery, ClientStore},
     },
     error::{Code, LocalReason},
-    ids::{CommandId, LinkId, LoadId, OutboxId, StreamId},
+    ids::{BlobId, CommandId, LinkId, LoadId, OutboxId, StreamId},
     machine::{Misuse, StoreFailure, StoreInput, StoreOutput},
     time::Duration,
     wire::message::ToRelay,
@@ -221,28 +221,48 @@ impl Client {
 
     /// Drops everything that rests on batches not known to be durable, and answers every command.
     fn abandon(&mut self, code: Code) {
-        let mut answers = self.take_commands();
+        let mut answers: Vec<(CommandId, Option<BlobId>)> = Vec::new();
+        let mut lost = BTreeSet::new();
+        let mut note = |effect: &Effect| match effect {
+            Effect::Done { command, result } => answers.push((*command, blob_of(result))),
+            Effect::Durable(rows) => lost.extend(rows.iter().copied()),
+            _ => {}
+        };
         self.gate.retain(|effect| {
-            if let Effect::Done { command, .. } = effect {
-                answers.push(*command);
-            }
+            note(effect);
             false
         });
-        for effect in std::mem::take(&mut self.batch.effects) {
-            if let Effect::Done { command, .. } = effect {
-                answers.push(command);
-            }
-        }
+        std::mem::take(&mut self.batch.effects).iter().for_each(note);
         // Memory is not believed any more, so nothing of it is written.
         self.batch = Batch { ledger: encode(&self.ledger), ..Batch::default() };
-        answers.extend(std::mem::take(&mut self.pushes).into_values());
-        answers.extend(self.invite.take().and_then(|invite| invite.command()));
-        answers.extend(self.joining.take().and_then(|joining| joining.command()));
-        answers.sort_unstable();
-        answers.dedup();
-        answers.into_iter().for_each(|command| self.answer_now(command, code));
+        let id_of = |row: &OutboxId| self.outbox.get(*row).map(|row| row.blob_id);
+        let lost: BTreeSet<BlobId> = lost.iter().filter_map(id_of).collect();
+        answers.extend(std::mem::take(&mut self.pushes).iter().map(|(row, command)| (*command, id_of(row))));
+        let mut waiting = self.take_commands();
+        waiting.extend(self.invite.take().and_then(|invite| invite.command()));
+        waiting.extend(self.joining.take().and_then(|joining| joining.command()));
+        answers.extend(waiting.into_iter().map(|command| (command, None)));
+        for (command, blob) in answers {
+            match blob.filter(|blob| !lost.contains(blob)) {
+                // Its own batch is durable: it is queued whatever became of a later one.
+                Some(blob) => {
+                    let pending = Rejection { code: Code::Pending, blob_id: Some(blob), last_cursor: None };
+                    self.out.push_back(ClientOutput::Done { command, result: Err(pending) });
+                }
+                None => self.answer_now(command, code),
+            }
+        }
         self.drop_link(LocalReason::Storage);
         self.timers = crate::timers::Timers::default();
+    }
+}
+
+/// The blob that an answer speaks of.
+fn blob_of(result: &Result<Reply, Rejection>) -> Option<BlobId> {
+    match result {
+        Ok(Reply::Pushed { blob_id, .. } | Reply::Queued { blob_id }) => Some(*blob_id),
+        Ok(_) => None,
+        Err(rejection) => rejection.blob_id,
     }
 }
 

@@ -353,8 +353,8 @@ impl Client {
     fn settled_after_reset(&self) -> Time {
         let (now, most) = (self.wall(), AFTER_RESET.as_millis() as u64);
         // E8: a clock that was set back says nothing about how long ago it was.
-        let since = self.ledger.reset_at.filter(|at| *at <= now).map_or(most, |at| now.0 - at.0);
-        let left = most.saturating_sub(since);
+        let at = self.ledger.reset_at.filter(|at| *at <= now);
+        let left = at.map_or(0, |at| most.saturating_sub(now.0 - at.0));
         if left == 0 { Time(0) } else { self.now + Duration::from_millis(left) }
     }
 }

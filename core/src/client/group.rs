@@ -136,18 +136,18 @@ impl Client {
             Some(address) => Some(address.parse().map_err(|_| Code::StorageFailed)?),
             None => None,
         };
-        // D13: a member's rows without the member's keys, or the reverse, must never lead to a new identity.
-        match (vault.identity.is_some(), self.ledger.inc() != Incarnation([0; 8])) {
-            (false, true) => return Err(Code::KeyLost),
-            (true, false) => return Err(Code::StorageFailed),
-            _ => {}
-        }
         self.candidate = match &vault.candidate {
             Some(StoredKeys(keys)) => {
                 Some(DeviceKeys::from_bytes(keys.as_slice().try_into().map_err(|_| Code::StorageFailed)?))
             }
             None => None,
         };
+        // D13: a member's rows without the member's keys, or the reverse, must never lead to a new identity.
+        match (vault.identity.is_some(), self.ledger.inc() != Incarnation([0; 8])) {
+            (false, true) => return Err(Code::KeyLost),
+            (true, false) => return Err(Code::StorageFailed),
+            _ => {}
+        }
         self.outbox = Outbox::open(image.outbox);
         self.batch.ledger = encode(&self.ledger);
         self.inbox = Inbox::open(image.inbox, self.ledger.acked, self.now);

@@ -96,7 +96,7 @@ impl Client {
             }
         };
         self.end_invite(Code::Cancelled);
-        self.lifecycle(super::command::Lifecycle::Started);
+        self.asked_for();
         self.drop_link(LocalReason::Unwanted);
         self.backoff.reset();
         self.joining = Some(Joining {

@@ -427,7 +427,8 @@ impl Client {
             self.close(CloseReason::Local(reason));
             self.unlink();
             if was_live && self.phase != Phase::Loading {
-                self.event(ClientEvent::Disconnected { code: Code::Offline });
+                let code = self.judge_status().last_error.unwrap_or(Code::Offline);
+                self.event(ClientEvent::Disconnected { code });
             }
         }
     }

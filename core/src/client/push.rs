@@ -313,7 +313,7 @@ impl Client {
     pub(super) fn refill_soon(&mut self) {
         let now = self.wall();
         // E8: a clock that was set back says nothing about how long ago it was.
-        let since = |at: UnixMillis| (at <= now).then(|| Duration::from_millis(now.0 - at.0));
+        let since = |at: UnixMillis| now.0.checked_sub(at.0).map(Duration::from_millis);
         match self.ledger.refilled_at.and_then(since).filter(|since| *since < REFILL) {
             Some(since) => {
                 self.ledger.refill_due = true;

@@ -166,7 +166,7 @@ impl Client {
         let fresh = self.syncs.saw_head(page.head);
         self.entries(page.entries);
         if let Some(link) = &mut self.link {
-            link.caught_up = !page.more && fresh && !link.behind;
+            link.caught_up = !page.more && !link.behind && fresh;
         }
         if !page.more {
             self.log_read();

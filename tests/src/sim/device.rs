@@ -103,7 +103,7 @@ impl DeviceNode {
 
     /// A new process over the same store. Each has a seed of its own, as real ones do.
     pub(super) fn start(&mut self, now: Time) {
-        self.life += 1;
+        self.crash();
         self.stopped = false;
         self.refusing = false;
         self.next_command = CommandId(0);

@@ -51,6 +51,7 @@ impl World {
         let (gone, stay) = std::mem::take(&mut self.wires).into_iter().partition::<Vec<_>, _>(|w| w.device == device);
         self.wires = stay;
         for wire in gone {
+            self.lose_in_flight(&wire);
             let closed = LinkInput::Closed { link: wire.relay_link, cause: LinkFailure::Reset };
             self.later_relay(wire.machine, self.half, RelayInput::Link(closed));
         }

@@ -147,6 +147,7 @@ impl World {
         });
         self.wires = stay;
         for wire in gone {
+            self.lose_in_flight(&wire);
             let cause = LinkFailure::Reset;
             self.later_relay(
                 wire.machine,

@@ -15,7 +15,7 @@ use zerok_core::{
     },
     ids::CommandId,
     limits::{ClientLimits, RelayLimits},
-    machine::{Machine, StoreFailure, StoreInput, StoreOutput},
+    machine::{LinkInput, Machine, StoreFailure, StoreInput, StoreOutput},
     relay::io::{RelayInput, RelayOutput},
     time::{Duration, Time, UnixMillis},
 };
@@ -63,7 +63,7 @@ pub struct World {
     pub(super) silent: bool,
     /// What bytes take one way.
     pub(super) half: Duration,
-    /// Flights between devices and relay: changes of direction of the bytes of a link.
+    /// Flights between devices and relay, both ways.
     pub flights: u64,
     /// Links that devices have asked for.
     pub dials: u64,
@@ -260,8 +260,9 @@ impl World {
             Event::DeviceDisk { device, life } if self.devices[device].life == life => self.device_disk(device),
             Event::Relay { machine, life, input } if self.relay.life == life => self.tell_relay(machine, input),
             Event::RelayDisk { machine, life, request } if self.relay.life == life => {
-                self.transcript.relay_store(self.now, &request);
+                let said = self.transcript.relay_store(&request);
                 let answer = self.relay.store.perform(request);
+                self.transcript.relay_stored(self.now, said, &answer);
                 self.tell_relay(machine, RelayInput::Store(answer));
             }
             // The process it was meant for is gone.
@@ -309,6 +310,19 @@ impl World {
             relay.handle(now, input).expect("the simulation is a correct driver");
             self.drain_relay(machine);
         }
+    }
+
+    /// What was on its way over a link is lost with it.
+    pub(super) fn lose_in_flight(&mut self, wire: &Wire) {
+        self.events.retain(|_, event| match event {
+            Event::Device { device, input: ClientInput::Link(LinkInput::Bytes { link, .. }), .. } => {
+                (*device, *link) != (wire.device, wire.device_link)
+            }
+            Event::Relay { machine, input: RelayInput::Link(LinkInput::Bytes { link, .. }), .. } => {
+                (*machine, *link) != (wire.machine, wire.relay_link)
+            }
+            _ => true,
+        });
     }
 
     fn at(&mut self, delay: Duration, event: Event) {
