@@ -4,5 +4,6 @@
 #![deny(missing_docs)]
 
 pub mod blocking;
+pub mod hostile;
 pub mod sim;
 pub mod store;

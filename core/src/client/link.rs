@@ -34,6 +34,8 @@ const KEEPALIVE: Duration = Duration::from_secs(240);
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
 /// The slowest path that is not called dead, bytes a second: what is on its way delays every answer (E1).
 const SLOWEST: u64 = 4096;
+/// The longest a relay may send a client away for. A resume or a new network ends it sooner, but not every device has either.
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How long a link that may have died in sleep is given.
 const PROBE: Duration = Duration::from_secs(3);
 
@@ -397,7 +399,7 @@ impl Client {
     /// The relay asked this device to come back later.
     pub(super) fn dismissed(&mut self, code: Code, retry_after: Duration) {
         self.close(CloseReason::Local(LocalReason::Dismissed));
-        self.lose_link(code, retry_after);
+        self.lose_link(code, retry_after.min(LONGEST_WAIT));
     }
 
     fn lose_link(&mut self, code: Code, retry_after: Duration) {

@@ -32,6 +32,8 @@ const ACTIVE: Duration = Duration::from_secs(30 * 24 * 3600);
 const REFILL: Duration = Duration::from_secs(3600);
 /// The shortest pause before a refused lane is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// The longest, whatever the relay asks for.
+const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
 
 impl Client {
     pub(super) fn push(&mut self, id: CommandId, data: Bytes, key: Option<IdempotencyKey>, detached: bool) {
@@ -353,7 +355,7 @@ impl Client {
 
     /// The lane stays refused on this link; a new link starts again from the refused blob.
     pub(super) fn retry_refused(&mut self, wait: Duration) {
-        self.timers.start(Timer::Retry, self.now + wait.max(RETRY));
+        self.timers.start(Timer::Retry, self.now + wait.clamp(RETRY, LONGEST_RETRY));
     }
 }
 

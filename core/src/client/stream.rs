@@ -181,12 +181,12 @@ impl Stream {
     /// Gives up on everything before `next`; answers what is to be reported.
     pub(super) fn skip_before(&mut self, next: u64) -> Option<(u64, u64)> {
         let (from, to) = self.missing_before(next)?;
-        let untold = self.told.max(from - 1) + 1;
+        let untold = self.told.checked_add(1).map(|untold| untold.max(from)).filter(|untold| *untold <= to);
         self.last = to;
         self.head = None;
         self.window.clear();
         self.forget_wanted();
-        (untold <= to).then_some((untold, to))
+        untold.map(|from| (from, to))
     }
 
     /// The store was read: what is wanted is waited for from now on.

@@ -10,6 +10,7 @@ use zerok_core::{
         io::ClientInput,
         status::{ConnectionState, Indicator},
         store::ClientStore,
+        verdict::Verdict,
     },
     ids::{CommandId, LinkId},
     limits::ClientLimits,
@@ -92,6 +93,14 @@ impl DeviceNode {
         }
     }
 
+    /// Another machine with a copy of everything this one keeps.
+    pub(super) fn copy(&self, name: &'static str) -> Self {
+        let mut copy = Self::new(name, self.number, self.kind, self.limits.clone());
+        copy.store = self.store.clone();
+        copy.life = self.life + 1_000_000;
+        copy
+    }
+
     /// A new process over the same store. Each has a seed of its own, as real ones do.
     pub(super) fn start(&mut self, now: Time) {
         self.life += 1;
@@ -103,7 +112,7 @@ impl DeviceNode {
         let mut seed = [self.number; 32];
         seed[..8].copy_from_slice(&self.life.to_le_bytes());
         let config = ClientConfig {
-            store_key: StoreKey::new([self.number; 32]),
+            store_key: self.store_key(),
             kind: self.kind,
             limits: self.limits.clone(),
             padding: Padding::Padme,
@@ -129,6 +138,20 @@ impl DeviceNode {
     /// Whether it has a proven link.
     pub fn is_connected(&self) -> bool {
         self.client.as_ref().is_some_and(|client| client.status().state == ConnectionState::Connected)
+    }
+
+    /// The key under which its store is sealed.
+    pub fn store_key(&self) -> StoreKey {
+        StoreKey::new([self.number; 32])
+    }
+
+    /// Findings it was told of, in order.
+    pub fn verdicts(&self) -> Vec<Verdict> {
+        let verdict = |event: &ClientEvent| match event {
+            ClientEvent::Verdict { verdict, .. } => Some(*verdict),
+            _ => None,
+        };
+        self.events.iter().filter_map(verdict).collect()
     }
 
     /// Whether it is connected and the relay holds everything it has.

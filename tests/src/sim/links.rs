@@ -26,6 +26,8 @@ pub(super) struct Wire {
     down: Tap,
     /// It has lost bytes, and with them everything after.
     dead: bool,
+    /// Whether the device has sent its first flight.
+    spoken: bool,
 }
 
 impl World {
@@ -51,6 +53,7 @@ impl World {
             up: Tap::default(),
             down: Tap::default(),
             dead: false,
+            spoken: false,
         };
         self.wires.push(wire);
         let (transport, origin) = (TransportId::TCP, Origin::default());
@@ -65,6 +68,9 @@ impl World {
             LinkOutput::Transmit { link, bytes } => {
                 let len = bytes.len();
                 if let Some(index) = self.wires.iter().position(|w| w.device == device && w.device_link == link) {
+                    if !std::mem::replace(&mut self.wires[index].spoken, true) {
+                        self.first_flights.push((device, bytes.clone()));
+                    }
                     let said = self.tap(index, true, &bytes);
                     self.transcript.from_device(self.now, name, &said);
                     let (machine, link) = (self.wires[index].machine, self.wires[index].relay_link);
@@ -100,6 +106,8 @@ impl World {
                     if self.carries(index) {
                         self.later(device, self.half, ClientInput::Link(input));
                     }
+                } else {
+                    self.to_strangers.push(bytes);
                 }
                 self.later_relay(machine, Duration::ZERO, RelayInput::Link(LinkInput::Written { link, len }));
             }

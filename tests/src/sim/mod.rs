@@ -6,6 +6,7 @@
 mod device;
 mod faults;
 mod links;
+mod mishaps;
 mod relay;
 mod tap;
 mod transcript;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use zerok_core::{
     channel::ChannelKind,
     client::{
@@ -66,6 +67,8 @@ pub struct World {
     pub flights: u64,
     /// Links that devices have asked for.
     pub dials: u64,
+    pub(super) first_flights: Vec<(usize, Bytes)>,
+    pub(super) to_strangers: Vec<Bytes>,
 }
 
 impl World {
@@ -91,6 +94,8 @@ impl World {
             half: HALF,
             flights: 0,
             dials: 0,
+            first_flights: Vec::new(),
+            to_strangers: Vec::new(),
         };
         world.start_relay();
         world
