@@ -4,6 +4,7 @@ mod concurrency;
 mod crash;
 mod dedupe;
 mod expiry;
+#[cfg(unix)]
 mod faults;
 mod log;
 mod mailboxes;
