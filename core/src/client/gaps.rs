@@ -349,10 +349,11 @@ impl Client {
         }
     }
 
-    /// From when on a record that others name should be at the relay again.
+    /// From when on a record that others name should be at the relay again. A clock that was set back says nothing (E8).
     fn settled_after_reset(&self) -> Time {
         let (now, most) = (self.wall(), AFTER_RESET.as_millis() as u64);
-        let left = self.ledger.reset_at.map_or(0, |at| most.saturating_sub(now.0.saturating_sub(at.0)));
+        let passed = self.ledger.reset_at.filter(|at| *at <= now).map_or(most, |at| now.0 - at.0);
+        let left = most.saturating_sub(passed);
         if left == 0 { Time(0) } else { self.now + Duration::from_millis(left) }
     }
 }

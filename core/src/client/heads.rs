@@ -121,7 +121,7 @@ impl Client {
     pub(super) fn schedule_heads(&mut self) {
         let alone = self.group.as_ref().is_none_or(super::group::Group::is_solo);
         let quiet =
-            self.is_connected() && self.outbox.pending() == 0 && self.link.as_ref().is_some_and(|link| link.caught_up);
+            self.is_connected() && !self.outbox.is_waiting() && self.link.as_ref().is_some_and(|link| link.caught_up);
         if self.ledger.heads_due && quiet && !alone {
             self.timers.start(Timer::Heads, self.now + self.config.limits.heads_after);
         } else {

@@ -31,7 +31,15 @@ pub(super) struct Vault {
     pub(super) identity: Option<StoredIdentity>,
     /// The relay in use, as its address string.
     pub(super) relay: Option<String>,
+    /// Keys shown to a creator by a join that has not come to its end: shown again at the next, so that a crash between leaves one
+    /// roster entry and not two.
+    pub(super) candidate: Option<StoredKeys>,
 }
+
+/// Signing, link and box secrets, 32 bytes each.
+#[derive(Clone, Serialize, Deserialize, Zeroize)]
+#[zeroize(drop)]
+pub(super) struct StoredKeys(pub(super) Vec<u8>);
 
 /// A device's secrets within its group.
 #[derive(Clone, Serialize, Deserialize, Zeroize)]
@@ -161,9 +169,9 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 impl Ledger {
-    /// The next position. Never repeats one: at each open it starts beyond the wall clock's second, whatever the store remembers.
-    pub(super) fn assign_position(&mut self) -> Position {
-        self.last_position = self.last_position.next();
+    /// The next position, at least `first`.
+    pub(super) fn assign_position(&mut self, first: Position) -> Position {
+        self.last_position = self.last_position.next().max(first);
         self.last_position
     }
 

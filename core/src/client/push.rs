@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::{
     client::{
-        Client, Load, Timer,
+        Client, Load, Phase, Timer,
         command::{ClientEvent, Rejection, Reply},
         commit::Effect,
         ledger::{RECENT_KEYS, RESERVE_BLOCK, remember},
@@ -57,7 +57,8 @@ impl Client {
         match self.write_record(Kind::Data, data, key) {
             Ok(row) => {
                 // Something was pushed after the wish was heard: that is acting on it.
-                self.ledger.wants_full_push.clear();
+                let heard = &self.ledger.greeted;
+                self.ledger.wants_full_push.retain(|device| !heard.contains(device));
                 self.answer_push(id, row, detached);
             }
             Err(code) => self.reject(id, code),
@@ -85,7 +86,7 @@ impl Client {
             let Some(blob_id) = self.outbox.get(row).map(|row| row.blob_id) else { return };
             return self.done(id, Ok(Reply::Queued { blob_id }));
         }
-        if !self.is_connected() && !self.is_opening() || self.outbox.refusal().is_some() {
+        if !self.is_connected() && !self.is_opening() || self.outbox.refusal().is_some() || self.phase != Phase::Ready {
             return self.answer_pending(row, id);
         }
         if let Some(earlier) = self.pushes.insert(row, id) {
@@ -227,17 +228,18 @@ impl Client {
         let Some(row) = self.outbox.acked(id) else { return };
         let is_data = row.kind == Kind::Data as u8;
         let (blob_id, key) = (row.blob_id, row.key);
-        // A refilled log acknowledges once more what already has its position.
-        let position = is_data.then(|| row.position.unwrap_or_else(|| self.ledger.assign_position()));
+        // A blob that goes out again after the relay lost it keeps its place, and was told of before.
+        let again = row.position;
+        let position = again.or_else(|| is_data.then(|| self.assign_position()));
         if let Some(row) = self.outbox.acked_row(id) {
             row.position = position;
         }
         self.batch.ops.push(ClientOp::Acked { id, position });
         if let Some(cursor) = position {
-            if let Some(key) = key {
+            if let (Some(key), None) = (key, again) {
                 remember(&mut self.ledger.recent_keys, (key, blob_id, cursor), RECENT_KEYS);
             }
-            if row.position.is_none() {
+            if again.is_none() {
                 self.event(ClientEvent::BlobSynced { id: blob_id, cursor });
             }
             if let Some(command) = self.pushes.remove(&id) {
@@ -299,8 +301,9 @@ impl Client {
     /// would have it all over and over.
     pub(super) fn refill_soon(&mut self) {
         let now = self.wall();
-        let since = |at: UnixMillis| Duration::from_millis(now.0.saturating_sub(at.0));
-        match self.ledger.refilled_at.map(since).filter(|since| *since < REFILL) {
+        // E8: a clock that was set back says nothing about how long ago it was.
+        let since = |at: UnixMillis| now.0.checked_sub(at.0).map(Duration::from_millis);
+        match self.ledger.refilled_at.and_then(since).filter(|since| *since < REFILL) {
             Some(since) => {
                 self.ledger.refill_due = true;
                 self.timers.set(Timer::Refill, self.now + (REFILL - since));
@@ -328,11 +331,15 @@ impl Client {
 
     /// Pushes that wait are answered: the queue goes on without them.
     pub(super) fn refused_commands(&mut self, code: Code) {
-        let waiting = std::mem::take(&mut self.pushes);
-        for (row, command) in waiting {
+        self.answer_pushes();
+        self.syncs_failed(code);
+    }
+
+    /// Nobody need wait any longer: what is queued goes out by itself.
+    pub(super) fn answer_pushes(&mut self) {
+        for (row, command) in std::mem::take(&mut self.pushes) {
             self.answer_pending(row, command);
         }
-        self.syncs_failed(code);
     }
 
     /// The lane stays refused on this link; a new link starts again from the refused blob.

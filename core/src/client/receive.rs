@@ -216,7 +216,7 @@ impl Client {
         let Some(group) = &self.group else { return };
         let record = &opened.record;
         let id = super::push::id_of(group, record);
-        let position = self.ledger.assign_position();
+        let position = self.assign_position();
         let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
         self.inbox.delivered(position, u32::try_from(blob.len()).unwrap_or(u32::MAX));
         self.batch.ops.push(ClientOp::Deliver(InboxRow { position, blob }));
@@ -246,6 +246,8 @@ impl Client {
     /// A member gave a sign of life of its own.
     fn heard_from(&mut self, device: DeviceId) {
         self.ledger.heard.insert(device, self.wall());
+        // Whoever speaks as a member has its keys, even if its last word in the mailbox was lost.
+        self.invite_heard(device);
         if self.ledger.greeted.insert(device) {
             let Some(name) =
                 self.group.as_ref().and_then(|group| group.roster.get(device)).map(|member| member.name.clone())

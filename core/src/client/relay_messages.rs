@@ -28,7 +28,6 @@ pub(super) enum Pulling {
 impl Client {
     /// Message 2 has opened the channel. The client speaks at once after it, so the relay never waits for a sign of life.
     pub(super) fn second_flight(&mut self, payload: Bytes) -> Result<(), Misbehaviour> {
-        self.timers.set(Timer::Keepalive, self.now + Duration::from_secs(240));
         if self.link.as_ref().is_some_and(|link| link.purpose == Purpose::Joiner) {
             if !payload.is_empty() {
                 return Err(Misbehaviour::OutOfState);
@@ -47,7 +46,7 @@ impl Client {
         self.attach_invite();
         self.finish_joining();
         // With nothing to push, pull or acknowledge the relay would not learn that this side lives.
-        if self.outbox.pending() == 0 && self.batch.effects.len() == before {
+        if !self.outbox.is_waiting() && self.batch.effects.len() == before {
             self.say_now(&ToRelay::Ack { cursor: self.ledger.place.map(|place| place.cursor).unwrap_or_default() });
         }
         Ok(())
@@ -137,10 +136,14 @@ impl Client {
             return self.relay_reset(Some(Place::beginning(place.relay, page.floor)));
         }
         self.raise_floor(page.floor);
-        self.syncs.saw_head(page.head);
+        if self.inbox.is_full(&self.config.limits) {
+            // Every first flight pulls; what there is no room for comes again once the application has read.
+            return;
+        }
+        let fresh = self.syncs.saw_head(page.head);
         self.entries(page.entries);
         if let Some(link) = &mut self.link {
-            link.caught_up = !page.more && !link.behind;
+            link.caught_up = !page.more && fresh && !link.behind;
         }
         if !page.more {
             self.log_read();
@@ -246,7 +249,6 @@ impl Client {
         match refusal.request {
             Request::Push(lane) => {
                 self.outbox.refuse(lane, refusal.code);
-                self.last_error = Some(code);
                 self.refused_commands(code);
                 self.retry_refused(wait);
             }

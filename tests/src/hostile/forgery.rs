@@ -61,7 +61,7 @@ impl Forgery {
 
     /// Adds a blob after the newest.
     pub fn append(&mut self, blob: Bytes) -> Cursor {
-        let cursor = self.entries.last().map(|(cursor, _)| cursor.next()).unwrap_or(Cursor(1));
+        let cursor = self.entries.last().map_or(Cursor(1), |(cursor, _)| cursor.next());
         self.entries.push((cursor, blob));
         cursor
     }

@@ -5,34 +5,32 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use zerok_core::{
     channel::ChannelKind,
     client::{
         command::{ClientCommand, Lifecycle, Rejection, Reply},
         io::{ClientInput, ClientOutput},
-        store::{ClientAnswer, ClientOp},
+        store::{ClientAnswer, ClientOp, ClientQuery},
     },
-    ids::{CommandId, LinkId, TransportId},
+    ids::CommandId,
     limits::{ClientLimits, RelayLimits},
-    machine::{LinkFailure, LinkInput, LinkOutput, Machine, Origin, StoreInput, StoreOutput},
+    machine::{LinkInput, Machine, StoreFailure, StoreInput, StoreOutput},
     relay::io::{RelayInput, RelayOutput},
     time::{Duration, Time, UnixMillis},
 };
 
-use super::{DeviceNode, RelayNode, Transcript, tap::Tap};
-use crate::store::{client::MemoryClientStore, relay::MemoryRelayStore};
+use super::{DeviceNode, Disk, RelayNode, Transcript, links::Wire};
 
 /// Half of a round trip.
-const HALF: Duration = Duration::from_millis(25);
+pub(super) const HALF: Duration = Duration::from_millis(25);
 /// What a commit takes.
 const DISK: Duration = Duration::from_millis(3);
 /// The wall clock at time zero: 2026-01-01.
-const EPOCH: UnixMillis = UnixMillis(1_767_225_600_000);
+pub(super) const EPOCH: UnixMillis = UnixMillis(1_767_225_600_000);
 
 /// Who something happens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Node {
+pub(super) enum Node {
     Device(usize),
     Relay(usize),
 }
@@ -44,17 +42,6 @@ enum Event {
     RelayDisk { machine: usize, life: u64, request: StoreOutput<zerok_core::relay::store::RelayStore> },
 }
 
-struct Wire {
-    device: usize,
-    device_link: LinkId,
-    machine: usize,
-    relay_link: LinkId,
-    up: Tap,
-    down: Tap,
-    /// Whether the device has sent its first flight.
-    spoken: bool,
-}
-
 /// Devices, one relay, and time.
 pub struct World {
     /// The devices, in order of creation.
@@ -63,18 +50,24 @@ pub struct World {
     pub relay: RelayNode,
     /// What happened, in words; complete on the plain channel, without messages on Noise.
     pub transcript: Transcript,
-    now: Time,
+    pub(super) now: Time,
     sequence: u64,
     events: BTreeMap<(Time, u64), Event>,
-    wires: Vec<Wire>,
-    kind: ChannelKind,
+    pub(super) wires: Vec<Wire>,
+    pub(super) kind: ChannelKind,
     limits: ClientLimits,
     /// Whether the network carries anything.
-    network: bool,
+    pub(super) network: bool,
+    /// Whether bytes vanish on the way.
+    pub(super) silent: bool,
+    /// What bytes take one way.
+    pub(super) half: Duration,
     /// Flights between devices and relay, both ways.
     pub flights: u64,
-    first_flights: Vec<(usize, Bytes)>,
-    to_strangers: Vec<Bytes>,
+    /// Links that devices have asked for.
+    pub dials: u64,
+    pub(super) first_flights: Vec<(usize, bytes::Bytes)>,
+    pub(super) to_strangers: Vec<bytes::Bytes>,
 }
 
 impl World {
@@ -96,7 +89,10 @@ impl World {
             kind,
             limits,
             network: true,
+            silent: false,
+            half: HALF,
             flights: 0,
+            dials: 0,
             first_flights: Vec::new(),
             to_strangers: Vec::new(),
         };
@@ -113,41 +109,24 @@ impl World {
         device
     }
 
-    /// Copies a device, store and keychain, to another machine and starts it there.
-    pub fn clone_device(&mut self, device: usize, name: &'static str) -> usize {
-        let copy = self.devices[device].copy(name);
-        self.devices.push(copy);
-        self.start_device(self.devices.len() - 1);
-        self.devices.len() - 1
-    }
-
-    /// Puts an older copy of a device's database back. The counter beside its key is not part of the copy.
-    pub fn restore_device(&mut self, device: usize, mut store: MemoryClientStore) {
-        self.transcript.note(self.now, self.devices[device].name, "database restored from a copy");
-        store.set_reserved(self.devices[device].store.reserved());
-        self.devices[device].store = store;
-    }
-
-    /// Restarts the relay over another database.
-    pub fn swap_relay(&mut self, store: MemoryRelayStore) {
-        self.kill_relay();
-        self.relay.store = store;
-        self.start_relay();
-    }
-
     /// Virtual time.
     pub fn now(&self) -> Time {
         self.now
     }
 
-    /// Starts a device's process.
+    /// Starts a device's process, and the platform says so.
     pub fn start_device(&mut self, device: usize) {
+        self.start_device_quietly(device);
+        self.tell(device, ClientInput::Lifecycle(Lifecycle::Started));
+    }
+
+    /// Starts a device's process on a platform that says nothing.
+    pub fn start_device_quietly(&mut self, device: usize) {
         self.transcript.note(self.now, self.devices[device].name, "start");
         self.devices[device].start(self.now);
         self.drain_device(device);
-        let millis = UnixMillis(EPOCH.0 + self.now.0 / 1000);
-        self.tell(device, ClientInput::WallClock(millis));
-        self.tell(device, ClientInput::Lifecycle(Lifecycle::Started));
+        let clock = self.wall_clock_of(device);
+        self.tell(device, ClientInput::WallClock(clock));
     }
 
     /// Kills a device's process: what its disk has not completed is lost.
@@ -155,41 +134,6 @@ impl World {
         self.transcript.note(self.now, self.devices[device].name, "kill -9");
         self.devices[device].crash();
         self.cut(Node::Device(device));
-    }
-
-    /// Batches that a device has handed to its disk and that are not written yet.
-    pub fn unwritten(&self, device: usize) -> usize {
-        self.devices[device].queue.iter().filter(|request| matches!(request, StoreOutput::Persist { .. })).count()
-    }
-
-    /// Kills a device's process while its disk is at work: so many of the batches in flight were still written.
-    pub fn kill_device_after(&mut self, device: usize, batches: usize) {
-        let node = &mut self.devices[device];
-        let persists = node.queue.iter().filter_map(|request| match request {
-            StoreOutput::Persist { ops, .. } => Some(ops),
-            StoreOutput::Load { .. } => None,
-        });
-        persists.take(batches).for_each(|ops| node.store.apply(ops));
-        self.kill_device(device);
-    }
-
-    /// The first flights devices have sent, as whoever records the network has them: device and bytes.
-    pub fn first_flights(&self) -> &[(usize, Bytes)] {
-        &self.first_flights
-    }
-
-    /// A stranger dials the relay and says these bytes. What comes back is in [`World::to_strangers`].
-    pub fn stranger(&mut self, bytes: Bytes) {
-        self.relay.next_link = self.relay.next_link.next();
-        let link = self.relay.next_link;
-        let opened = LinkInput::Opened { link, transport: TransportId::TCP, origin: Origin::default() };
-        self.later_relay(0, HALF, RelayInput::Link(opened));
-        self.later_relay(0, HALF, RelayInput::Link(LinkInput::Bytes { link, bytes }));
-    }
-
-    /// What the relay has sent to strangers.
-    pub fn to_strangers(&self) -> &[Bytes] {
-        &self.to_strangers
     }
 
     /// Starts the relay's process.
@@ -210,17 +154,6 @@ impl World {
         self.cut(Node::Relay(0));
     }
 
-    /// Whether anything travels from now on.
-    pub fn set_network(&mut self, on: bool) {
-        self.transcript.note(self.now, "network", if on { "back" } else { "gone" });
-        self.network = on;
-        if !on {
-            for device in 0..self.devices.len() {
-                self.cut(Node::Device(device));
-            }
-        }
-    }
-
     /// Sends a command and gives its id.
     pub fn send(&mut self, device: usize, command: ClientCommand) -> CommandId {
         let node = &mut self.devices[device];
@@ -229,6 +162,12 @@ impl World {
         self.transcript.command(self.now, node.name, id, &command);
         self.tell(device, ClientInput::Command(id, command));
         id
+    }
+
+    /// Says that nobody waits for a command any more.
+    pub fn cancel(&mut self, device: usize, command: CommandId) {
+        self.transcript.note(self.now, self.devices[device].name, &format!("cancel c{}", command.0));
+        self.tell(device, ClientInput::Cancel(command));
     }
 
     /// Sends a command and runs until it is answered.
@@ -277,7 +216,8 @@ impl World {
 
     fn next_time(&self) -> Option<Time> {
         let event = self.events.keys().next().map(|(time, _)| *time);
-        let devices = self.devices.iter().filter_map(|node| node.client.as_ref()).filter_map(Machine::deadline);
+        let devices = self.devices.iter().filter(|node| node.asleep.is_none()).filter_map(|node| node.client.as_ref());
+        let devices = devices.filter_map(Machine::deadline);
         let relays = self.relay.machines.iter().filter_map(Machine::deadline);
         devices.chain(relays).chain(event).min().map(|time| time.max(self.now))
     }
@@ -295,13 +235,19 @@ impl World {
             return true;
         }
         for device in 0..self.devices.len() {
-            if self.devices[device].client.as_ref().and_then(Machine::deadline).is_some_and(|due| due <= time) {
+            let node = &self.devices[device];
+            let due = node.client.as_ref().filter(|_| node.asleep.is_none()).and_then(Machine::deadline);
+            if due.is_some_and(|due| due <= time) {
                 self.tell(device, ClientInput::Tick);
+                let deadline = self.devices[device].client.as_ref().and_then(Machine::deadline);
+                assert!(deadline.is_none_or(|next| next > time), "{} would spin", self.devices[device].name);
             }
         }
         for machine in 0..self.relay.machines.len() {
             if self.relay.machines[machine].deadline().is_some_and(|due| due <= time) {
                 self.tell_relay(machine, RelayInput::Tick);
+                let deadline = self.relay.machines.get(machine).and_then(Machine::deadline);
+                assert!(deadline.is_none_or(|next| next > time), "the relay would spin");
             }
         }
         true
@@ -313,8 +259,9 @@ impl World {
             Event::DeviceDisk { device, life } if self.devices[device].life == life => self.device_disk(device),
             Event::Relay { machine, life, input } if self.relay.life == life => self.tell_relay(machine, input),
             Event::RelayDisk { machine, life, request } if self.relay.life == life => {
-                self.transcript.relay_store(self.now, &request);
+                let said = self.transcript.relay_store(&request);
                 let answer = self.relay.store.perform(request);
+                self.transcript.relay_stored(self.now, said, &answer);
                 self.tell_relay(machine, RelayInput::Store(answer));
             }
             // The process it was meant for is gone.
@@ -325,12 +272,19 @@ impl World {
     fn device_disk(&mut self, device: usize) {
         let node = &mut self.devices[device];
         let answer = match node.queue.remove(0) {
-            StoreOutput::Persist { batch, ops } => {
+            StoreOutput::Persist { batch, ops } if node.disk == Disk::Good && !node.refusing => {
                 node.store.apply(&ops);
                 self.transcript.durable(self.now, node.name, batch, &ops);
                 StoreInput::Persisted { batch, outcomes: Vec::new() }
             }
+            StoreOutput::Persist { batch, .. } => {
+                node.refusing = true;
+                let failure = if node.disk == Disk::Broken { StoreFailure::Io } else { StoreFailure::Full };
+                self.transcript.note(self.now, node.name, &format!("disk refuses b{}: {failure}", batch.0));
+                StoreInput::PersistFailed { batch, failure }
+            }
             StoreOutput::Load { load, query } => {
+                node.refusing &= query != ClientQuery::Open;
                 let answer: ClientAnswer = node.store.load(&query);
                 StoreInput::Loaded { load, answer: Ok(answer) }
             }
@@ -338,8 +292,11 @@ impl World {
         self.tell(device, ClientInput::Store(answer));
     }
 
-    fn tell(&mut self, device: usize, input: ClientInput) {
+    pub(super) fn tell(&mut self, device: usize, input: ClientInput) {
         let now = self.now;
+        if self.devices[device].asleep.is_some() {
+            return self.devices[device].missed.push(input);
+        }
         if let Some(client) = &mut self.devices[device].client {
             client.handle(now, input).expect("the simulation is a correct driver");
             self.drain_device(device);
@@ -354,23 +311,37 @@ impl World {
         }
     }
 
+    /// What was on its way over a link is lost with it.
+    pub(super) fn lose_in_flight(&mut self, wire: &Wire) {
+        self.events.retain(|_, event| match event {
+            Event::Device { device, input: ClientInput::Link(LinkInput::Bytes { link, .. }), .. } => {
+                (*device, *link) != (wire.device, wire.device_link)
+            }
+            Event::Relay { machine, input: RelayInput::Link(LinkInput::Bytes { link, .. }), .. } => {
+                (*machine, *link) != (wire.machine, wire.relay_link)
+            }
+            _ => true,
+        });
+    }
+
     fn at(&mut self, delay: Duration, event: Event) {
         self.sequence += 1;
         self.events.insert((self.now + delay, self.sequence), event);
     }
 
-    fn later(&mut self, device: usize, delay: Duration, input: ClientInput) {
+    pub(super) fn later(&mut self, device: usize, delay: Duration, input: ClientInput) {
         let life = self.devices[device].life;
         self.at(delay, Event::Device { device, life, input });
     }
 
-    fn later_relay(&mut self, machine: usize, delay: Duration, input: RelayInput) {
+    pub(super) fn later_relay(&mut self, machine: usize, delay: Duration, input: RelayInput) {
         let life = self.relay.life;
         self.at(delay, Event::Relay { machine, life, input });
     }
 
     fn drain_device(&mut self, device: usize) {
         while let Some(output) = self.devices[device].client.as_mut().and_then(Machine::poll) {
+            assert!(!self.devices[device].stopped || matches!(output, ClientOutput::Done { .. }), "more after the end");
             match output {
                 ClientOutput::Open { link, .. } => self.dial(device, link),
                 ClientOutput::Link(output) => self.device_link(device, output),
@@ -384,7 +355,8 @@ impl World {
                 }
                 ClientOutput::Done { command, result } => {
                     self.transcript.done(self.now, self.devices[device].name, command, &result);
-                    self.devices[device].replies.insert(command, result);
+                    let earlier = self.devices[device].replies.insert(command, result);
+                    assert!(earlier.is_none(), "{} answered c{} twice", self.devices[device].name, command.0);
                 }
                 ClientOutput::Event(event) => {
                     self.transcript.event(self.now, self.devices[device].name, &event);
@@ -413,110 +385,6 @@ impl World {
                 }
                 RelayOutput::Stopped => self.transcript.note(self.now, "relay", "stopped"),
             }
-        }
-    }
-
-    fn dial(&mut self, device: usize, link: LinkId) {
-        let name = self.devices[device].name;
-        self.devices[device].link = Some(link);
-        if !self.network || self.relay.machines.is_empty() {
-            self.transcript.note(self.now, name, "dial: nobody answers");
-            let cause = LinkFailure::Unreachable;
-            return self.later(device, HALF * 2, ClientInput::Link(LinkInput::OpenFailed { link, cause }));
-        }
-        self.transcript.note(self.now, name, "dial");
-        let machine = self.relay.next_machine % self.relay.machines.len();
-        self.relay.next_machine += 1;
-        self.relay.next_link = self.relay.next_link.next();
-        let relay_link = self.relay.next_link;
-        let (up, down) = (Tap::default(), Tap::default());
-        let wire = Wire { device, device_link: link, machine, relay_link, up, down, spoken: false };
-        self.wires.push(wire);
-        let (transport, origin) = (TransportId::TCP, Origin::default());
-        let opened = LinkInput::Opened { link: relay_link, transport, origin };
-        self.later_relay(machine, HALF, RelayInput::Link(opened));
-        self.later(device, HALF * 2, ClientInput::Link(LinkInput::Opened { link, transport, origin }));
-    }
-
-    fn device_link(&mut self, device: usize, output: LinkOutput) {
-        let name = self.devices[device].name;
-        match output {
-            LinkOutput::Transmit { link, bytes } => {
-                let len = bytes.len();
-                if let Some(index) = self.wires.iter().position(|w| w.device == device && w.device_link == link) {
-                    if !std::mem::replace(&mut self.wires[index].spoken, true) {
-                        self.first_flights.push((device, bytes.clone()));
-                    }
-                    let said = self.tap(index, true, &bytes);
-                    self.transcript.from_device(self.now, name, &said);
-                    let (machine, link) = (self.wires[index].machine, self.wires[index].relay_link);
-                    self.later_relay(machine, HALF, RelayInput::Link(LinkInput::Bytes { link, bytes }));
-                }
-                self.later(device, Duration::ZERO, ClientInput::Link(LinkInput::Written { link, len }));
-            }
-            LinkOutput::Close { link, reason } => {
-                self.transcript.note(self.now, name, &format!("close: {reason}"));
-                if let Some(index) = self.wires.iter().position(|w| w.device == device && w.device_link == link) {
-                    let wire = self.wires.remove(index);
-                    let closed = LinkInput::Closed { link: wire.relay_link, cause: LinkFailure::Eof };
-                    self.later_relay(wire.machine, HALF, RelayInput::Link(closed));
-                    let closed = LinkInput::Closed { link, cause: LinkFailure::Local };
-                    self.later(device, Duration::ZERO, ClientInput::Link(closed));
-                }
-            }
-            LinkOutput::SetReading { .. } => {}
-        }
-    }
-
-    fn relay_link(&mut self, machine: usize, output: LinkOutput) {
-        match output {
-            LinkOutput::Transmit { link, bytes } => {
-                let len = bytes.len();
-                if let Some(index) = self.wires.iter().position(|w| w.machine == machine && w.relay_link == link) {
-                    let said = self.tap(index, false, &bytes);
-                    let (device, device_link) = (self.wires[index].device, self.wires[index].device_link);
-                    self.transcript.from_relay(self.now, self.devices[device].name, &said);
-                    let input = LinkInput::Bytes { link: device_link, bytes };
-                    self.later(device, HALF, ClientInput::Link(input));
-                } else {
-                    self.to_strangers.push(bytes);
-                }
-                self.later_relay(machine, Duration::ZERO, RelayInput::Link(LinkInput::Written { link, len }));
-            }
-            LinkOutput::Close { link, reason } => {
-                self.transcript.note(self.now, "relay", &format!("close: {reason}"));
-                if let Some(index) = self.wires.iter().position(|w| w.machine == machine && w.relay_link == link) {
-                    let wire = self.wires.remove(index);
-                    let closed = LinkInput::Closed { link: wire.device_link, cause: LinkFailure::Eof };
-                    self.later(wire.device, HALF, ClientInput::Link(closed));
-                    let closed = LinkInput::Closed { link, cause: LinkFailure::Local };
-                    self.later_relay(machine, Duration::ZERO, RelayInput::Link(closed));
-                }
-            }
-            LinkOutput::SetReading { .. } => {}
-        }
-    }
-
-    fn tap(&mut self, index: usize, up: bool, bytes: &Bytes) -> Vec<super::tap::Said> {
-        self.flights += 1;
-        if self.kind != ChannelKind::Plain {
-            return Vec::new();
-        }
-        let wire = &mut self.wires[index];
-        if up { wire.up.from_device(bytes) } else { wire.down.from_relay(bytes) }
-    }
-
-    /// Breaks the links of a node: the other ends notice.
-    fn cut(&mut self, node: Node) {
-        let (gone, stay) = std::mem::take(&mut self.wires).into_iter().partition::<Vec<_>, _>(|wire| match node {
-            Node::Device(device) => wire.device == device,
-            Node::Relay(_) => true,
-        });
-        self.wires = stay;
-        for wire in gone {
-            let cause = LinkFailure::Reset;
-            self.later_relay(wire.machine, HALF, RelayInput::Link(LinkInput::Closed { link: wire.relay_link, cause }));
-            self.later(wire.device, HALF, ClientInput::Link(LinkInput::Closed { link: wire.device_link, cause }));
         }
     }
 }

@@ -79,7 +79,9 @@ fn a_replayed_admission_changes_nothing() {
     let mut scene = Scene::new(&["one"]);
     let mut forgery = scene.forge();
     let adds: Vec<Bytes> = forgery.entries.iter().map(|(_, blob)| blob.clone()).collect();
-    adds.into_iter().for_each(|blob| drop(forgery.append(blob)));
+    for blob in adds {
+        forgery.append(blob);
+    }
     scene.serve(&forgery);
     scene.wake();
     assert_eq!(scene.read(), ["one"]);

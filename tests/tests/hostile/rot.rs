@@ -16,6 +16,9 @@ use zerok_testkit::{sim::World, store::client::MemoryClientStore};
 
 use crate::{common::pair, scene::Scene};
 
+/// Flips a bit of a row at some byte.
+type Rot = fn(&mut ClientImage, usize);
+
 /// The rows of an image, written to an empty store.
 fn written(image: &ClientImage, outbox: &MemoryClientStore) -> MemoryClientStore {
     let mut ops = Vec::new();
@@ -75,7 +78,7 @@ fn d9_an_image_written_back_unchanged_is_the_same_store() {
 #[test]
 fn d9_a_sealed_row_that_rotted_is_key_lost_and_nothing_goes_on() {
     for at in (0..400).step_by(23) {
-        let rows: [(&str, fn(&mut ClientImage, usize)); 3] = [
+        let rows: [(&str, Rot); 3] = [
             ("vault", |image, at| image.vault = image.vault.as_ref().map(|row| flipped(row, at))),
             ("ledger", |image, at| image.ledger = image.ledger.as_ref().map(|row| flipped(row, at))),
             ("stream", |image, at| image.streams[0].1 = flipped(&image.streams[0].1, at)),

@@ -6,7 +6,7 @@ mod laws;
 mod links;
 mod logs;
 mod mail;
-#[allow(unreachable_pub, reason = "public where the simulator shares it")]
+#[allow(unreachable_pub, dead_code, reason = "public where the simulator shares it, which uses all of it")]
 #[path = "../../../../tests/src/store/relay.rs"]
 mod memory;
 mod world;
