@@ -4,9 +4,9 @@
 //! its own: the same calls give the same run, byte for byte.
 
 mod device;
+mod disasters;
 mod faults;
 mod links;
-mod mishaps;
 mod relay;
 mod tap;
 mod transcript;

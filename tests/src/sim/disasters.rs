@@ -1,4 +1,4 @@
-//! What happens to machines that people copy, restore and swap, and what strangers say to relays.
+//! What befalls machines as a whole: crashes in the middle of writing, databases put back or copied, and whoever taps the wire.
 
 use bytes::Bytes;
 use zerok_core::{
@@ -7,10 +7,26 @@ use zerok_core::{
     relay::io::RelayInput,
 };
 
-use super::{World, world::HALF};
+use super::World;
 use crate::store::{client::MemoryClientStore, relay::MemoryRelayStore};
 
 impl World {
+    /// Batches that a device has handed to its disk and that are not written yet.
+    pub fn unwritten(&self, device: usize) -> usize {
+        self.devices[device].queue.iter().filter(|request| matches!(request, StoreOutput::Persist { .. })).count()
+    }
+
+    /// Kills a device's process while its disk is at work: so many of the batches in flight were still written.
+    pub fn kill_device_after(&mut self, device: usize, batches: usize) {
+        let node = &mut self.devices[device];
+        let persists = node.queue.iter().filter_map(|request| match request {
+            StoreOutput::Persist { ops, .. } => Some(ops),
+            StoreOutput::Load { .. } => None,
+        });
+        persists.take(batches).for_each(|ops| node.store.apply(ops));
+        self.kill_device(device);
+    }
+
     /// Copies a device, store and keychain, to another machine and starts it there.
     pub fn clone_device(&mut self, device: usize, name: &'static str) -> usize {
         let copy = self.devices[device].copy(name);
@@ -33,22 +49,6 @@ impl World {
         self.start_relay();
     }
 
-    /// Batches that a device has handed to its disk and that are not written yet.
-    pub fn unwritten(&self, device: usize) -> usize {
-        self.devices[device].queue.iter().filter(|request| matches!(request, StoreOutput::Persist { .. })).count()
-    }
-
-    /// Kills a device's process while its disk is at work: so many of the batches in flight were still written.
-    pub fn kill_device_after(&mut self, device: usize, batches: usize) {
-        let node = &mut self.devices[device];
-        let persists = node.queue.iter().filter_map(|request| match request {
-            StoreOutput::Persist { ops, .. } => Some(ops),
-            StoreOutput::Load { .. } => None,
-        });
-        persists.take(batches).for_each(|ops| node.store.apply(ops));
-        self.kill_device(device);
-    }
-
     /// The first flights devices have sent, as whoever records the network has them: device and bytes.
     pub fn first_flights(&self) -> &[(usize, Bytes)] {
         &self.first_flights
@@ -56,11 +56,12 @@ impl World {
 
     /// A stranger dials the relay and says these bytes. What comes back is in [`World::to_strangers`].
     pub fn stranger(&mut self, bytes: Bytes) {
+        let half = self.half;
         self.relay.next_link = self.relay.next_link.next();
         let link = self.relay.next_link;
         let opened = LinkInput::Opened { link, transport: TransportId::TCP, origin: Origin::default() };
-        self.later_relay(0, HALF, RelayInput::Link(opened));
-        self.later_relay(0, HALF, RelayInput::Link(LinkInput::Bytes { link, bytes }));
+        self.later_relay(0, half, RelayInput::Link(opened));
+        self.later_relay(0, half, RelayInput::Link(LinkInput::Bytes { link, bytes }));
     }
 
     /// What the relay has sent to strangers.
