@@ -72,10 +72,11 @@ fn e2_every_code_on_this_page_is_the_code_of_the_core() {
 #[test]
 fn e1_every_wire_code_is_on_the_page_with_its_number() {
     let page = page();
-    let documented: Vec<(String, String)> = table_after(&page, "| number | name | when | wait | the application meets |")
-        .into_iter()
-        .map(|row| (row[0].clone(), row[1].clone()))
-        .collect();
+    let documented: Vec<(String, String)> =
+        table_after(&page, "| number | name | when | wait | the application meets |")
+            .into_iter()
+            .map(|row| (row[0].clone(), row[1].clone()))
+            .collect();
     let of_the_core: Vec<(String, String)> =
         WireCode::ALL.iter().map(|code| (code.number().to_string(), format!("{code:?}"))).collect();
     assert_eq!(documented, of_the_core);
