@@ -1,0 +1,181 @@
+//! docs/protocol.md keeps its word: every numbered rule is in its table, with tests that exist, or openly without.
+//!
+//! Reads the page and the sources, runs nothing. A rule is a line that begins with its number in bold; the table is the last section.
+
+#![allow(clippy::panic, reason = "a test's helpers fail like the test itself")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use zerok_core::{error::Code, wire::message::WireCode};
+
+const OPEN: &str = "**open**: ";
+
+#[test]
+fn every_rule_is_in_the_table_and_every_row_is_a_rule() {
+    let page = page();
+    let rules = rules(&page);
+    let distinct: BTreeSet<&str> = rules.iter().map(String::as_str).collect();
+    assert_eq!(distinct.len(), rules.len(), "a number is used twice");
+    let rows = rows(&page);
+    let listed: Vec<String> = rows.iter().map(|(rule, _)| rule.clone()).collect();
+    assert_eq!(listed, rules, "the table lists the rules in their order");
+}
+
+#[test]
+fn the_rules_of_a_section_are_numbered_without_holes() {
+    let mut last: BTreeMap<char, u32> = BTreeMap::new();
+    for rule in rules(&page()) {
+        let (letter, number) = rule.split_at(1);
+        let letter = letter.chars().next().expect("a letter");
+        let number: u32 = number.parse().expect("a number");
+        assert_eq!(number, last.insert(letter, number).unwrap_or(0) + 1, "{rule}");
+    }
+}
+
+#[test]
+fn every_named_test_exists_and_no_rule_is_silently_without_one() {
+    let tests = tests_of_the_workspace();
+    let mut wrong = Vec::new();
+    for (rule, cell) in rows(&page()) {
+        let named: Vec<&str> = cell.split('`').skip(1).step_by(2).filter(|text| text.contains("::")).collect();
+        let open = cell.split_once(OPEN).is_some_and(|(_, why)| !why.trim().is_empty());
+        if named.is_empty() && !open {
+            wrong.push(format!("{rule} names no test and is not open"));
+        }
+        for test in named {
+            if !tests.contains(test) {
+                wrong.push(format!("{rule}: there is no test {test}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn e2_every_code_on_this_page_is_the_code_of_the_core() {
+    let page = page();
+    let documented = table_after(&page, "| code | retryable | sentence |");
+    let of_the_core: Vec<Vec<String>> = Code::ALL
+        .iter()
+        .map(|code| {
+            let retryable = if code.retryable() { "yes" } else { "no" };
+            vec![format!("`{}`", code.name()), retryable.to_owned(), code.to_string()]
+        })
+        .collect();
+    assert_eq!(documented, of_the_core);
+}
+
+#[test]
+fn e1_every_wire_code_is_on_the_page_with_its_number() {
+    let page = page();
+    let documented: Vec<(String, String)> =
+        table_after(&page, "| number | name | when | wait | the application meets |")
+            .into_iter()
+            .map(|row| (row[0].clone(), row[1].clone()))
+            .collect();
+    let of_the_core: Vec<(String, String)> =
+        WireCode::ALL.iter().map(|code| (code.number().to_string(), format!("{code:?}"))).collect();
+    assert_eq!(documented, of_the_core);
+}
+
+#[test]
+fn e3_who_refuses_decides_the_code_an_application_meets() {
+    let page = page();
+    for (row, code) in
+        table_after(&page, "| number | name | when | wait | the application meets |").iter().zip(WireCode::ALL)
+    {
+        assert_eq!(row[4], format!("`{}`", Code::from(*code).name()), "{code:?}");
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn page() -> String {
+    fs::read_to_string(root().join("docs/protocol.md")).expect("the page is there")
+}
+
+/// The numbers of the rules, in order.
+fn rules(page: &str) -> Vec<String> {
+    page.lines().filter_map(|line| Some(line.strip_prefix("**")?.split_once(".**")?.0)).map(ToOwned::to_owned).collect()
+}
+
+/// The rows of the table of rules: number and tests.
+fn rows(page: &str) -> Vec<(String, String)> {
+    table_after(page, "| rule | tests |").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect()
+}
+
+/// The cells of the table below this heading row.
+fn table_after(page: &str, heading: &str) -> Vec<Vec<String>> {
+    let mut lines = page.lines().skip_while(|line| *line != heading);
+    assert!(lines.next().is_some(), "no table {heading}");
+    lines
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect())
+        .collect()
+}
+
+/// Every function of the workspace's sources that may be a test, as the test runner would call it.
+fn tests_of_the_workspace() -> BTreeSet<String> {
+    let crates = [
+        ("core", "zerok-core"),
+        ("runtime-tokio", "zerok-tokio"),
+        ("runtime-iroh", "zerok-iroh"),
+        ("relay", "zerok-relay"),
+        ("cli", "zerok"),
+        ("tests", "zerok-testkit"),
+    ];
+    let mut tests = BTreeSet::new();
+    for (folder, name) in crates {
+        for part in ["src", "tests"] {
+            let start = root().join(folder).join(part);
+            for file in sources(&start) {
+                let inner = file.strip_prefix(&start).expect("found below it").with_extension("");
+                let mut module: Vec<String> =
+                    inner.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+                if module.last().is_some_and(|last| ["mod", "main", "lib"].contains(&last.as_str())) {
+                    module.pop();
+                }
+                let text = fs::read_to_string(&file).unwrap_or_default();
+                let mut path = [vec![name.to_owned()], module].concat().join("::");
+                if part == "src" && !path.contains("::tests") {
+                    // Tests within a source file stand in its own module.
+                    path.push_str("::tests");
+                }
+                tests.extend(functions(&text).map(|function| format!("{path}::{function}")));
+            }
+        }
+    }
+    tests
+}
+
+/// Names of functions behind a test attribute.
+fn functions(text: &str) -> impl Iterator<Item = &str> {
+    let mut marked = false;
+    text.lines().filter_map(move |line| {
+        let line = line.trim_start();
+        marked |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        let name = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")?;
+        core::mem::take(&mut marked).then(|| name.split(['(', '<']).next().unwrap_or(name))
+    })
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut found = Vec::new();
+    for entry in entries.filter_map(Result::ok) {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
