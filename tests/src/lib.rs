@@ -3,5 +3,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod blocking;
+pub mod hostile;
 pub mod sim;
 pub mod store;

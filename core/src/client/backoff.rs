@@ -2,7 +2,8 @@
 //!
 //! Knows attempts and time, nothing of links. Never dials; the client asks [`Backoff::until`].
 //!
-//! Invariant: between two failures at least [`STEPS`]`[0]` passes; a reset allows one immediate attempt.
+//! Invariant: between two failures at least [`STEPS`]`[0]` passes; a reset allows one immediate attempt, and so does the failure of
+//! an attempt that was forgiven because it began before the world changed.
 //!
 //! ```text
 //!            failed                 time passed
@@ -26,6 +27,8 @@ const JITTER_MILLIS: u32 = 5_000;
 pub(super) struct Backoff {
     attempt: u32,
     until: Option<Time>,
+    /// The next failure says nothing about now.
+    forgiven: bool,
 }
 
 impl Backoff {
@@ -44,12 +47,27 @@ impl Backoff {
         let step = STEPS[(self.attempt as usize).min(STEPS.len() - 1)];
         let jitter = Duration::from_millis(u64::from(draw.below(JITTER_MILLIS)));
         self.attempt = self.attempt.saturating_add(1);
-        self.until = Some(now + Duration::from_secs(step).max(at_least) + jitter);
+        let wait = if std::mem::take(&mut self.forgiven) {
+            at_least
+        } else {
+            Duration::from_secs(step).max(at_least) + jitter
+        };
+        self.until = Some(now + wait);
     }
 
     /// The next attempt may start at once; failures still count until one succeeds.
     pub(super) fn hurry(&mut self) {
         self.until = None;
+    }
+
+    /// What is under way began before the network or the process changed: should it fail, the next attempt follows at once.
+    pub(super) fn forgive(&mut self) {
+        self.forgiven = true;
+    }
+
+    /// What is under way works after all.
+    pub(super) fn proven(&mut self) {
+        self.forgiven = false;
     }
 
     /// Forgets failures.

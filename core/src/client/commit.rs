@@ -16,8 +16,9 @@ use crate::{
         store::{ClientAnswer, ClientOp, ClientQuery, ClientStore},
     },
     error::{Code, LocalReason},
-    ids::{CommandId, LinkId, LoadId, OutboxId, StreamId},
+    ids::{BlobId, CommandId, LinkId, LoadId, OutboxId, StreamId},
     machine::{Misuse, StoreFailure, StoreInput, StoreOutput},
+    time::Duration,
     wire::message::ToRelay,
 };
 
@@ -29,7 +30,7 @@ pub(super) struct Batch {
     /// Chains whose state changed.
     pub(super) touched: BTreeSet<StreamId>,
     /// The ledger as last written.
-    ledger: Vec<u8>,
+    pub(super) ledger: Vec<u8>,
 }
 
 /// A consequence that waits for its batch.
@@ -50,6 +51,9 @@ pub(super) enum Effect {
     /// Nothing more comes.
     Stopped,
 }
+
+/// How long a full store is left alone before anything that writes by itself.
+const ROOM_RETRY: Duration = Duration::from_secs(5);
 
 impl Client {
     /// Turns what was collected into a batch and lets go of what is durable, until nothing moves any more.
@@ -80,7 +84,7 @@ impl Client {
             }
         }
         let ledger = encode(&self.ledger);
-        if ledger != self.batch.ledger && matches!(self.phase, Phase::Ready | Phase::Closing) {
+        if ledger != self.batch.ledger && !matches!(self.phase, Phase::Loading | Phase::Stopped) {
             self.batch.ledger = ledger;
             ops.push(ClientOp::Ledger(self.ledger.seal(&self.config.store_key, &mut self.draws.rest)));
         }
@@ -113,6 +117,7 @@ impl Client {
             Effect::Hang { link, reason } => self.hang(link, reason.into_close()),
             Effect::Stopped => {
                 self.phase = Phase::Stopped;
+                self.timers = crate::timers::Timers::default();
                 self.out.push_back(ClientOutput::Stopped);
             }
         }
@@ -150,6 +155,7 @@ impl Client {
         match input {
             StoreInput::Persisted { batch, .. } => {
                 self.gate.durable(batch);
+                self.store_full = false;
             }
             StoreInput::PersistFailed { failure: StoreFailure::Full, .. } => self.store_full(),
             StoreInput::PersistFailed { failure, .. } => self.store_failed(failure),
@@ -162,10 +168,8 @@ impl Client {
         match (purpose, answer) {
             (_, Err(failure)) => self.store_failed(failure),
             (Load::Open, Ok(ClientAnswer::Opened(image))) => self.opened(*image),
-            (Load::Outbox, Ok(ClientAnswer::Outbox(rows))) => {
-                rows.into_iter().for_each(|(id, blob)| self.outbox.loaded(id, blob));
-            }
-            (Load::Moving, Ok(ClientAnswer::Outbox(rows))) => self.adopt(rows),
+            (Load::Outbox(ids), Ok(ClientAnswer::Outbox(rows))) => self.outbox_loaded(&ids, rows),
+            (Load::Moving(asked), Ok(ClientAnswer::Outbox(rows))) => self.moving(&asked, rows),
             (Load::Reissue(ids), Ok(ClientAnswer::Outbox(rows))) => self.reissue(&ids, rows),
             (Load::Inbox(reading), Ok(ClientAnswer::Inbox(rows))) => self.read(reading, rows),
             // `check_store` let only fitting answers pass.
@@ -175,13 +179,18 @@ impl Client {
 
     /// The store rolled a batch back cleanly. What memory assumed of it is wrong, so everything is read again: one way to recover.
     fn store_full(&mut self) {
-        if matches!(self.phase, Phase::Loading | Phase::Stopped) {
-            return;
+        match self.phase {
+            // Later batches are refused with the first.
+            Phase::Loading | Phase::Stopped => return,
+            // Whoever is about to end need not read it again.
+            Phase::Closing | Phase::Stopping => return self.stop_with(Code::StorageFull),
+            Phase::Ready => {}
         }
         self.abandon(Code::StorageFull);
-        self.last_error = Some(Code::StorageFull);
+        self.store_full = true;
+        // D7: every link leads to a write; without a pause a full disk would be asked as fast as it can refuse.
+        self.backoff.failed(self.now, ROOM_RETRY, &mut self.draws.jitter);
         self.gate.reopen();
-        self.loads.clear();
         self.phase = Phase::Loading;
         self.load(ClientQuery::Open, Load::Open);
     }
@@ -199,43 +208,61 @@ impl Client {
     pub(super) fn stop_with(&mut self, code: Code) {
         self.abandon(code);
         self.gate.reopen();
-        self.out.push_back(ClientOutput::Event(ClientEvent::Problem(code)));
-        self.out.push_back(ClientOutput::Stopped);
-        self.phase = Phase::Stopped;
+        self.event(ClientEvent::Problem(code));
+        self.stopping();
+    }
+
+    /// Nothing follows any more but what is already on its way to the application.
+    pub(super) fn stopping(&mut self) {
+        self.phase = Phase::Stopping;
+        self.timers = crate::timers::Timers::default();
+        self.batch.effects.push(Effect::Stopped);
     }
 
     /// Drops everything that rests on batches not known to be durable, and answers every command.
     fn abandon(&mut self, code: Code) {
-        let mut answers: Vec<CommandId> = self.early.drain(..).map(|(command, _)| command).collect();
+        let mut answers: Vec<(CommandId, Option<BlobId>)> = Vec::new();
+        let mut lost = BTreeSet::new();
+        let mut note = |effect: &Effect| match effect {
+            Effect::Done { command, result } => answers.push((*command, blob_of(result))),
+            Effect::Durable(rows) => lost.extend(rows.iter().copied()),
+            _ => {}
+        };
         self.gate.retain(|effect| {
-            if let Effect::Done { command, .. } = effect {
-                answers.push(*command);
-            }
+            note(effect);
             false
         });
-        for effect in std::mem::take(&mut self.batch.effects) {
-            if let Effect::Done { command, .. } = effect {
-                answers.push(command);
+        std::mem::take(&mut self.batch.effects).iter().for_each(note);
+        // Memory is not believed any more, so nothing of it is written.
+        self.batch = Batch { ledger: encode(&self.ledger), ..Batch::default() };
+        let id_of = |row: &OutboxId| self.outbox.get(*row).map(|row| row.blob_id);
+        let lost: BTreeSet<BlobId> = lost.iter().filter_map(id_of).collect();
+        answers.extend(std::mem::take(&mut self.pushes).iter().map(|(row, command)| (*command, id_of(row))));
+        let mut waiting = self.take_commands();
+        waiting.extend(self.invite.take().and_then(|invite| invite.command()));
+        waiting.extend(self.joining.take().and_then(|joining| joining.command()));
+        answers.extend(waiting.into_iter().map(|command| (command, None)));
+        for (command, blob) in answers {
+            match blob.filter(|blob| !lost.contains(blob)) {
+                // Its own batch is durable: it is queued whatever became of a later one.
+                Some(blob) => {
+                    let pending = Rejection { code: Code::Pending, blob_id: Some(blob), last_cursor: None };
+                    self.out.push_back(ClientOutput::Done { command, result: Err(pending) });
+                }
+                None => self.answer_now(command, code),
             }
-        }
-        self.batch = Batch::default();
-        answers.extend(std::mem::take(&mut self.pushes).into_values());
-        answers.extend(self.inbox.take_commands());
-        answers.extend(self.syncs.take_commands());
-        answers.extend(self.invite.take().and_then(super::invite::OpenInvite::command));
-        answers.extend(self.joining.take().and_then(|joining| joining.command()));
-        for load in std::mem::take(&mut self.loads).into_values() {
-            if let Load::Inbox(reading) = load {
-                answers.push(reading.command);
-            }
-        }
-        answers.sort_unstable();
-        answers.dedup();
-        for command in answers {
-            self.out.push_back(ClientOutput::Done { command, result: Err(code.into()) });
         }
         self.drop_link(LocalReason::Storage);
         self.timers = crate::timers::Timers::default();
+    }
+}
+
+/// The blob that an answer speaks of.
+fn blob_of(result: &Result<Reply, Rejection>) -> Option<BlobId> {
+    match result {
+        Ok(Reply::Pushed { blob_id, .. } | Reply::Queued { blob_id }) => Some(*blob_id),
+        Ok(_) => None,
+        Err(rejection) => rejection.blob_id,
     }
 }
 
@@ -244,7 +271,7 @@ impl Load {
         matches!(
             (self, answer),
             (Self::Open, ClientAnswer::Opened(_))
-                | (Self::Outbox | Self::Moving | Self::Reissue(_), ClientAnswer::Outbox(_))
+                | (Self::Outbox(_) | Self::Moving(_) | Self::Reissue(_), ClientAnswer::Outbox(_))
                 | (Self::Inbox(_), ClientAnswer::Inbox(_))
         )
     }

@@ -1,9 +1,20 @@
 //! What cannot be processed yet, and the second look at the log that decides what is missing for good.
 //!
 //! A record may wait for a key, for the roster record that admits its sender, or for its predecessors. The first two may come
-//! later; for the third the log is read once more from its floor. What that does not bring is a gap, and says so.
+//! later; for the third the log is read once more from its floor. What that does not bring is a gap, and says so. What another
+//! device holds and this one does not is looked for in the same way, once it has been missing for a while.
 //!
-//! Limits: records and bytes held; on overflow the lowest dropped cursor is remembered and the log scanned again from there.
+//! Whether a second look is needed follows from the state alone, so a lost link or a crash forgets no reason for one.
+//!
+//! ```text
+//!          a hole, something overdue, or room again for what was dropped
+//!   Idle ────────────────────────────────────────────────────────────────► Scanning
+//!     ▲             read to where the log stood at its start                  │
+//!     └───────────────────────────── conclude ◄───────────────────────────────┘
+//! ```
+//!
+//! Limits: records and bytes held; on overflow the lowest dropped cursor is remembered and the log scanned again from there, but
+//! only after a scan that moved something: a relay that fills the room with rubbish must not keep a client reading for ever.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +23,9 @@ use bytes::Bytes;
 use crate::{
     client::{
         Client, Timer,
-        receive::Source,
+        receive::{Candidate, Source},
         store::{ClientOp, HeldRow},
+        stream::Stream,
         verdict::Verdict,
     },
     ids::{Cursor, DeviceId, Digest, StreamId},
@@ -27,8 +39,10 @@ const AFTER_RESET: Duration = Duration::from_secs(24 * 3600);
 /// Why a blob is held.
 #[derive(Debug)]
 pub(super) enum Why {
-    /// Its key is unknown, or its kind is.
+    /// Its key is unknown, or no chain is left for it.
     Key,
+    /// Its kind is unknown; its place in the chain is settled.
+    Kind,
     /// Its sender is unknown.
     Sender(DeviceId),
     /// Its predecessors are missing. It is verified.
@@ -42,6 +56,20 @@ struct Held {
     cursor: Cursor,
     blob: Bytes,
     why: Why,
+    /// The scan that decides about it.
+    decided_by: u64,
+}
+
+/// One reading of the log beside the relay cursor.
+#[derive(Debug, Clone, Copy)]
+struct Scan {
+    at: Cursor,
+    until: Cursor,
+    since: Time,
+    /// The lowest cursor dropped since it began.
+    dropped: Option<Cursor>,
+    /// It brought something this device lacked.
+    moved: bool,
 }
 
 /// What is held, and the scan.
@@ -49,18 +77,24 @@ struct Held {
 pub(super) struct Gaps {
     held: BTreeMap<Digest, Held>,
     bytes: usize,
-    wanted: bool,
-    scan: Option<Cursor>,
-    until: Cursor,
-    /// Senders that became known while entries were processed.
+    /// Records after a hole for which there was no room: the lowest of each chain, and the scan that decides about it.
+    passed: BTreeMap<StreamId, (u64, u64)>,
+    scan: Option<Scan>,
+    /// Scans begun.
+    scans: u64,
+    /// What was dropped may have its room, key or sender now.
+    again: bool,
+    /// Senders became known, or held rows were read from the store.
     known: bool,
 }
 
 impl Gaps {
-    pub(super) fn restore(&mut self, digest: Digest, cursor: Cursor, blob: Bytes) {
-        self.bytes += blob.len();
+    /// A row of the store. One whose bytes rotted here is no evidence against anyone.
+    pub(super) fn restore(&mut self, row: HeldRow) {
+        self.bytes += row.blob.len();
         self.known = true;
-        self.held.insert(digest, Held { cursor, blob, why: Why::Restored });
+        let held = Held { cursor: row.cursor, blob: row.blob, why: Why::Restored, decided_by: 0 };
+        self.held.insert(row.digest, held);
     }
 
     pub(super) fn holds(&self, digest: Digest) -> bool {
@@ -85,187 +119,242 @@ impl Gaps {
         self.known = true;
     }
 
-    /// Asks for a second look once the log has been read to its head.
+    /// What was dropped is worth another look.
     pub(super) fn look_again(&mut self) {
-        self.wanted = true;
+        self.again = true;
     }
 
     /// Where the scan under way stands.
     pub(super) fn scanning(&self) -> Option<Cursor> {
-        self.scan
+        self.scan.map(|scan| scan.at)
     }
 
-    /// A scan belongs to one reading of one log.
-    pub(super) fn restart(&mut self) {
-        self.wanted |= self.scan.take().is_some();
+    /// A scan belongs to one reading of one log. Its reasons are still there and will start another.
+    pub(super) fn stop_scan(&mut self) {
+        self.again |= self.scan.take().is_some();
     }
 
-    pub(super) fn link_lost(&mut self) {
-        self.restart();
+    /// Something that was missing came by another way than the relay cursor.
+    pub(super) fn moved(&mut self) {
+        if let Some(scan) = &mut self.scan {
+            scan.moved = true;
+        }
+    }
+
+    fn decided_by(&self, cursor: Cursor) -> u64 {
+        // What the scan under way passes is decided with it; anything newer was not looked for yet.
+        self.scans + u64::from(self.scan.is_none_or(|scan| cursor > scan.until))
     }
 }
 
 impl Client {
-    /// Keeps a blob for later, here and in the store.
-    pub(super) fn hold(&mut self, cursor: Cursor, digest: Digest, blob: Bytes, why: Why) {
+    /// Keeps a blob for later, here and in the store; false when there is no room.
+    pub(super) fn hold(&mut self, cursor: Cursor, digest: Digest, blob: Bytes, why: Why) -> bool {
+        if self.gaps.holds(digest) {
+            return true;
+        }
         let (most, most_bytes) = self.config.limits.held;
+        let decided_by = self.gaps.decided_by(cursor);
         if self.gaps.held.len() >= most || self.gaps.bytes + blob.len() > most_bytes {
-            self.ledger.dropped_from = Some(self.ledger.dropped_from.map_or(cursor, |dropped| dropped.min(cursor)));
-            return;
+            let lowest = |dropped: Option<Cursor>| Some(dropped.map_or(cursor, |dropped| dropped.min(cursor)));
+            self.ledger.dropped_from = lowest(self.ledger.dropped_from);
+            if let Some(scan) = &mut self.gaps.scan {
+                scan.dropped = lowest(scan.dropped);
+            }
+            if let Why::Ahead(id, opened) = why {
+                let passed = self.gaps.passed.entry(id).or_insert((u64::MAX, decided_by));
+                *passed = (*passed).min((opened.record.seq, decided_by));
+            }
+            return false;
         }
         self.gaps.bytes += blob.len();
         self.batch.ops.push(ClientOp::Hold(HeldRow { digest, cursor, blob: blob.clone() }));
-        self.gaps.held.insert(digest, Held { cursor, blob, why });
+        self.gaps.held.insert(digest, Held { cursor, blob, why, decided_by });
+        true
     }
 
-    pub(super) fn release(&mut self, digest: Digest) {
-        if let Some(held) = self.gaps.held.remove(&digest) {
-            self.gaps.bytes -= held.blob.len();
-            self.batch.ops.push(ClientOp::Release(digest));
-        }
+    fn release(&mut self, digest: Digest) -> Option<Held> {
+        let held = self.gaps.held.remove(&digest)?;
+        self.gaps.bytes -= held.blob.len();
+        self.batch.ops.push(ClientOp::Release(digest));
+        Some(held)
     }
 
-    /// Offers held blobs again whose obstacle is gone, in the order of their chains, until nothing moves.
+    /// Offers held blobs again whose obstacle is gone, until nothing moves.
     pub(super) fn offer_held_again(&mut self) {
         loop {
-            let restored = std::mem::take(&mut self.gaps.known);
-            let Some(group) = &self.group else { return };
-            let ready = |held: &Held| match &held.why {
-                Why::Ahead(id, opened) => {
-                    group.streams.get(id).is_some_and(|stream| stream.missing_before(opened.record.seq).is_none())
+            while let Some(digest) = self.first_ready() {
+                if let Some(Held { cursor, blob, why: Why::Ahead(_, opened), .. }) = self.release(digest) {
+                    self.take(Candidate { cursor, digest, blob, opened: *opened }, Source::Held);
                 }
-                Why::Sender(device) => restored && group.roster.get(*device).is_some(),
-                Why::Restored => restored,
-                Why::Key => false,
-            };
-            let mut batch: Vec<(u64, Cursor, Bytes)> = self
-                .gaps
-                .held
-                .values()
-                .filter(|held| ready(held))
-                .map(|held| (held.seq(), held.cursor, held.blob.clone()))
-                .collect();
-            if batch.is_empty() {
+            }
+            if !std::mem::take(&mut self.gaps.known) {
                 return;
             }
-            batch.sort_by_key(|(seq, cursor, _)| (*cursor, *seq));
-            for (_, cursor, blob) in batch {
-                self.receive(vec![(cursor, blob)], Source::Held);
+            let Some(group) = &self.group else { return };
+            let ready = |held: &Held| match &held.why {
+                Why::Sender(device) => group.roster.get(*device).is_some(),
+                Why::Restored => true,
+                Why::Key | Why::Kind | Why::Ahead(..) => false,
+            };
+            let mut ready: Vec<(Cursor, Digest)> = self
+                .gaps
+                .held
+                .iter()
+                .filter(|(_, held)| ready(held))
+                .map(|(digest, held)| (held.cursor, *digest))
+                .collect();
+            ready.sort_unstable();
+            let mut entries = Vec::with_capacity(ready.len());
+            for (cursor, digest) in ready {
+                let Some(held) = self.release(digest) else { continue };
+                if Digest::of(&held.blob) == digest {
+                    entries.push((cursor, held.blob));
+                } else {
+                    // D9: damaged on this device, so the relay is asked for it again.
+                    self.ledger.dropped_from =
+                        Some(self.ledger.dropped_from.map_or(cursor, |dropped| dropped.min(cursor)));
+                }
             }
-            if restored && self.ledger.dropped_from.is_some() {
-                self.gaps.look_again();
-            }
+            self.receive(entries, Source::Held);
+            self.gaps.look_again();
         }
     }
 
-    /// The log has been read to its head: start the second look that something asked for.
-    pub(super) fn look_again(&mut self) {
-        if !self.gaps.wanted || self.gaps.scan.is_some() {
-            return;
+    /// A record that waited for its predecessors and need not any more.
+    fn first_ready(&self) -> Option<Digest> {
+        let group = self.group.as_ref()?;
+        let ready = self.gaps.held.iter().filter_map(|(digest, held)| match &held.why {
+            Why::Ahead(id, opened) => {
+                let missing = group.streams.get(id).and_then(|stream| stream.missing_before(opened.record.seq));
+                missing.is_none().then_some((held.cursor, *digest))
+            }
+            _ => None,
+        });
+        ready.min().map(|(_, digest)| digest)
+    }
+
+    /// Starts the second look once the log has been read to its head, if something asks for one.
+    pub(super) fn look_for_missing(&mut self) {
+        let ready = self.is_connected() && self.link.as_ref().is_some_and(|link| link.caught_up);
+        let Some(place) = self.ledger.place.filter(|_| ready && self.gaps.scan.is_none()) else { return };
+        let missing = self.first_hole(u64::MAX).is_some() || self.overdue(self.now).next().is_some();
+        let dropped = self.ledger.dropped_from.filter(|_| std::mem::take(&mut self.gaps.again));
+        let at = match dropped {
+            _ if missing => place.floor,
+            Some(dropped) => Cursor(dropped.0.saturating_sub(1)).max(place.floor),
+            None => return,
+        };
+        self.gaps.scans += 1;
+        self.gaps.passed.clear();
+        self.gaps.scan = Some(Scan { at, until: place.cursor, since: self.now, dropped: None, moved: false });
+        if at >= place.cursor {
+            self.conclude();
         }
-        let Some(place) = self.ledger.place else { return };
-        self.gaps.wanted = false;
-        self.ledger.dropped_from = None;
-        self.gaps.scan = Some(place.floor);
-        self.gaps.until = place.cursor;
     }
 
     /// A page of the scan was processed.
     pub(super) fn scanned(&mut self, last: Option<Cursor>, more: bool) {
-        match last {
-            Some(last) if more && last < self.gaps.until => self.gaps.scan = Some(last),
-            _ => {
-                self.gaps.scan = None;
-                self.conclude();
-            }
+        match (&mut self.gaps.scan, last) {
+            (Some(scan), Some(last)) if more && last < scan.until => scan.at = last,
+            _ => self.conclude(),
         }
     }
 
     /// The second look is over: what it did not bring is missing.
     fn conclude(&mut self) {
-        while let Some((stream, next)) = self.first_ahead() {
-            self.declare_gap(stream, next - 1);
+        let number = self.gaps.scans;
+        while let Some((stream, next)) = self.first_hole(number) {
+            self.declare_gap(stream, next);
+            self.gaps.moved();
             self.offer_held_again();
         }
-        if !self.after_reset() {
-            let (now, wait) = (self.now, self.config.limits.seen_gap);
-            let overdue: Vec<(StreamId, u64)> = self
-                .wanted_streams()
-                .filter(|(_, _, since)| *since + wait <= now)
-                .map(|(id, to, _)| (id, to))
-                .collect();
-            overdue.into_iter().for_each(|(stream, to)| self.declare_gap(stream, to));
-        }
-        if self.ledger.dropped_from.is_some() {
-            self.gaps.look_again();
-            self.look_again();
-        }
+        let Some(scan) = self.gaps.scan.take() else { return };
+        let overdue: Vec<StreamId> = self.overdue(scan.since).collect();
+        overdue.into_iter().for_each(|stream| self.declare_wanted(stream));
+        self.ledger.dropped_from = scan.dropped;
+        self.gaps.again |= scan.moved;
     }
 
-    fn first_ahead(&self) -> Option<(StreamId, u64)> {
-        self.gaps
-            .held
-            .values()
-            .filter_map(|held| match &held.why {
-                Why::Ahead(id, opened) => Some((*id, opened.record.seq)),
-                _ => None,
-            })
+    /// A chain with a hole that the scan of this number decides about, and the first record after it.
+    fn first_hole(&self, number: u64) -> Option<(StreamId, u64)> {
+        let group = self.group.as_ref()?;
+        let held = self.gaps.held.values().filter_map(|held| match &held.why {
+            Why::Ahead(id, opened) => Some((*id, opened.record.seq, held.decided_by)),
+            _ => None,
+        });
+        let passed = self.gaps.passed.iter().map(|(id, (seq, decided_by))| (*id, *seq, *decided_by));
+        let open =
+            |id: &StreamId, seq: u64| group.streams.get(id).is_some_and(|stream| stream.missing_before(seq).is_some());
+        held.chain(passed)
+            .filter(|(id, seq, decided_by)| *decided_by <= number && open(id, *seq))
+            .map(|(id, seq, _)| (id, seq))
             .min()
     }
 
-    fn declare_gap(&mut self, id: StreamId, to: u64) {
-        let floor = self.ledger.place.map(|place| place.floor).unwrap_or_default();
+    /// Records before `next` will not come: the chain goes on without them.
+    fn declare_gap(&mut self, id: StreamId, next: u64) {
         let Some(stream) = self.group.as_mut().and_then(|group| group.streams.get_mut(&id)) else { return };
-        let missing = stream.missing_before(to + 1);
-        // Records follow their predecessor in the log, so what lies above the floor cannot have expired.
-        let expired = floor > stream.at;
-        stream.skip(to);
+        let at = stream.at;
+        let missing = stream.skip_before(next);
         self.touch(id);
+        self.report_gap(id, at, missing);
+    }
+
+    /// Another device holds records that the relay does not give. Should it ever give them, they are the next ones.
+    fn declare_wanted(&mut self, id: StreamId) {
+        let Some(stream) = self.group.as_mut().and_then(|group| group.streams.get_mut(&id)) else { return };
+        let (at, missing) = (stream.at, stream.missing_wanted());
+        stream.tell_wanted();
+        self.touch(id);
+        self.report_gap(id, at, missing);
+    }
+
+    fn report_gap(&mut self, id: StreamId, at: Cursor, missing: Option<(u64, u64)>) {
+        let floor = self.ledger.place.map(|place| place.floor).unwrap_or_default();
         if let Some((from, to)) = missing {
+            // Records follow their predecessor in the log, so what lies above the floor cannot have expired.
+            let expired = floor > at;
             self.verdict(Verdict::Gap { sender: id.device, inc: id.inc, lane: id.lane, from, to, expired });
         }
     }
 
-    /// Chains of which another device holds more, up to where, and since when that is known.
-    fn wanted_streams(&self) -> impl Iterator<Item = (StreamId, u64, Time)> {
-        self.group.iter().flat_map(|group| &group.streams).filter_map(|(id, stream)| {
-            let (_, to) = stream.missing_wanted()?;
-            Some((*id, to, stream.wanted_since?))
-        })
+    /// Chains of which another device holds more, and since when that is known.
+    fn wanted_streams(&self) -> impl Iterator<Item = (StreamId, Time)> {
+        // What a restored device lost of its own is told by its new incarnation.
+        let own = self.group.as_ref().map(|group| group.device);
+        let missing = |stream: &Stream| stream.missing_wanted().and(stream.wanted_since);
+        let streams = self.group.iter().flat_map(|group| &group.streams);
+        streams
+            .filter(move |(id, _)| Some(id.device) != own)
+            .filter_map(move |(id, stream)| Some((*id, missing(stream)?)))
     }
 
-    /// Keeps the timer of the longest-missing record.
+    /// Chains whose missing records were due by then.
+    fn overdue(&self, by: Time) -> impl Iterator<Item = StreamId> {
+        let settled = self.settled_after_reset();
+        let wait = self.config.limits.seen_gap;
+        self.wanted_streams().filter(move |(_, since)| (*since + wait).max(settled) <= by).map(|(id, _)| id)
+    }
+
+    /// Keeps the timer of the longest-missing record. Overdue ones wait for a link, not for time.
     pub(super) fn watch_wanted(&mut self) {
-        match self.wanted_streams().map(|(.., since)| since).min() {
-            Some(since) if !self.after_reset() => {
-                let due = since + self.config.limits.seen_gap;
-                if due > self.now {
-                    self.timers.set(Timer::SeenGap, due);
-                }
-            }
-            _ => self.timers.cancel(Timer::SeenGap),
+        let settled = self.settled_after_reset();
+        let wait = self.config.limits.seen_gap;
+        let due =
+            self.wanted_streams().map(|(_, since)| (since + wait).max(settled)).filter(|due| *due > self.now).min();
+        match due {
+            Some(due) => self.timers.set(Timer::SeenGap, due),
+            None => self.timers.cancel(Timer::SeenGap),
         }
     }
 
-    /// One further complete reading decides.
-    pub(super) fn seen_gap_due(&mut self) {
-        self.gaps.look_again();
-        if self.link.as_ref().is_some_and(|link| link.caught_up) {
-            self.look_again();
-        }
-    }
-
-    fn after_reset(&self) -> bool {
-        let now = self.wall();
-        self.ledger.reset_at.is_some_and(|at| u128::from(now.0.saturating_sub(at.0)) < AFTER_RESET.as_millis())
-    }
-}
-
-impl Held {
-    fn seq(&self) -> u64 {
-        match &self.why {
-            Why::Ahead(_, opened) => opened.record.seq,
-            _ => 0,
-        }
+    /// From when on a record that others name should be at the relay again.
+    fn settled_after_reset(&self) -> Time {
+        let (now, most) = (self.wall(), AFTER_RESET.as_millis() as u64);
+        // E8: a clock that was set back says nothing about how long ago it was.
+        let at = self.ledger.reset_at.filter(|at| *at <= now);
+        let left = at.map_or(0, |at| most.saturating_sub(now.0 - at.0));
+        if left == 0 { Time(0) } else { self.now + Duration::from_millis(left) }
     }
 }

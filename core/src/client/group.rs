@@ -8,13 +8,13 @@ use crate::{
     address::RelayAddress,
     client::{
         Client, Load, Phase,
-        command::{Device, Identity, Report},
+        command::{ClientEvent, Device, Identity, Report},
         gaps::Gaps,
         inbox::Inbox,
-        ledger::{Ledger, Sealed, StoredIdentity, Vault},
+        ledger::{Ledger, Sealed, StoredIdentity, StoredKeys, Vault, encode},
         outbox::Outbox,
         roster::Roster,
-        store::{ClientImage, ClientOp, ClientQuery, HeldRow, RosterRow},
+        store::{ClientImage, ClientOp, ClientQuery, RosterRow},
         stream::Stream,
         verdict::Verdict,
     },
@@ -109,7 +109,10 @@ impl Client {
         }
         self.phase = Phase::Ready;
         self.remember_opening();
+        self.resume_refill();
         self.offer_held_again();
+        self.repeat_wishes();
+        self.prune();
         for (id, command) in std::mem::take(&mut self.early) {
             self.command(id, command);
         }
@@ -133,8 +136,21 @@ impl Client {
             Some(address) => Some(address.parse().map_err(|_| Code::StorageFailed)?),
             None => None,
         };
+        self.candidate = match &vault.candidate {
+            Some(StoredKeys(keys)) => {
+                Some(DeviceKeys::from_bytes(keys.as_slice().try_into().map_err(|_| Code::StorageFailed)?))
+            }
+            None => None,
+        };
+        // D13: a member's rows without the member's keys, or the reverse, must never lead to a new identity.
+        match (vault.identity.is_some(), self.ledger.inc() != Incarnation([0; 8])) {
+            (false, true) => return Err(Code::KeyLost),
+            (true, false) => return Err(Code::StorageFailed),
+            _ => {}
+        }
         self.outbox = Outbox::open(image.outbox);
-        self.inbox = Inbox::open(image.inbox, self.ledger.acked);
+        self.batch.ledger = encode(&self.ledger);
+        self.inbox = Inbox::open(image.inbox, self.ledger.acked, self.now);
         self.gaps = Gaps::default();
         self.group = match &vault.identity {
             None => None,
@@ -142,16 +158,16 @@ impl Client {
                 let mut group = Group::restore(identity).ok_or(Code::StorageFailed)?;
                 group.replay(&image.roster)?;
                 group.streams = streams;
+                group.streams.values_mut().for_each(|stream| stream.resume(self.now));
                 Some(group)
             }
         };
-        self.raise_positions();
-        for HeldRow { digest, cursor, blob } in image.held {
-            self.gaps.restore(digest, cursor, blob);
-        }
+        image.held.into_iter().for_each(|row| self.gaps.restore(row));
+        // A newer build may have a use for what an older one had no room for.
+        self.gaps.look_again();
         if self.group.is_some() && image.reserved > self.ledger.reserved {
             // D11: the counter beside the key is ahead, so this database is an older copy.
-            self.start_incarnation();
+            self.start_incarnation(image.reserved);
         }
         Ok(())
     }
@@ -159,9 +175,21 @@ impl Client {
     /// Writes the vault as it is now.
     pub(super) fn keep_vault(&mut self) {
         let identity = self.group.as_ref().map(Group::stored);
-        let vault = Vault { identity, relay: self.relay.as_ref().map(ToString::to_string) };
+        let candidate = self.candidate.as_ref().map(|keys| StoredKeys(keys.to_bytes().to_vec()));
+        let vault = Vault { identity, relay: self.relay.as_ref().map(ToString::to_string), candidate };
         let sealed = vault.seal(&self.config.store_key, &mut self.draws.rest);
         self.batch.ops.push(ClientOp::Vault(sealed));
+    }
+
+    /// A wish for a full push stands until something was pushed: whoever was told and crashed is told again.
+    fn repeat_wishes(&mut self) {
+        let wishes: Vec<_> = self.ledger.wants_full_push.intersection(&self.ledger.greeted).copied().collect();
+        for device in wishes {
+            let name = self.group.as_ref().and_then(|group| group.roster.get(device)).map(|member| member.name.clone());
+            if let Some(name) = name {
+                self.event(ClientEvent::DeviceJoined { device, name, wants_full_push: true });
+            }
+        }
     }
 
     /// Makes device keys and a group of one. Works offline.

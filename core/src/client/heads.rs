@@ -3,7 +3,7 @@
 //! Others learn from them what was withheld from them, and when a blob need not be kept for anyone any more.
 
 use crate::{
-    client::{Client, Timer, stream::Naming, verdict::Verdict},
+    client::{Client, Timer, receive::MAX_STREAMS, stream::Naming, verdict::Verdict},
     ids::{DeviceId, Incarnation, Lane, RecordHash, StreamId},
     limits::MAX_SEEN,
     seal::{
@@ -55,62 +55,61 @@ impl Client {
         let Some(group) = &mut self.group else { return };
         let own = group.device;
         let mut forks = Vec::new();
-        let mut wanted = Vec::new();
+        let mut beyond = Vec::new();
         let mut covered = false;
         let mut restored = false;
-        for entry in seen {
+        for entry in seen.iter().filter(|entry| entry.seq > 0) {
             let id = StreamId { device: entry.device, inc: entry.inc, lane: entry.lane };
+            let known = group.streams.contains_key(&id);
+            let admitted = id.device == own || group.roster.get(id.device).is_some();
+            // A member may name chains without end; this device follows so many.
+            if !admitted || !known && group.streams.len() >= MAX_STREAMS {
+                continue;
+            }
+            let stream = group.streams.entry(id).or_default();
             if id.device == own {
-                let known = group.streams.get(&id).map_or(0, |stream| stream.reach().0);
                 // D11: another device holds records of this one that this store does not know.
-                restored |= entry.seq > known;
+                restored |= entry.seq > stream.heard_of();
                 let lanes = self.ledger.covered.entry(author).or_default();
                 let seq = lanes.entry((id.inc, id.lane)).or_default();
                 covered |= *seq < entry.seq;
                 *seq = (*seq).max(entry.seq);
             }
-            if id.device != own && group.roster.get(id.device).is_none() {
-                continue;
-            }
-            if id.device == own && entry.seq > group.streams.get(&id).map_or(0, |stream| stream.last) {
-                continue;
-            }
-            match group.streams.entry(id).or_default().named(entry.seq, entry.hash, now) {
+            match stream.named(entry.seq, entry.hash, now) {
                 Naming::Agrees => {}
                 Naming::Differs => {
                     forks.push(Verdict::Fork { sender: id.device, inc: id.inc, lane: id.lane, seq: entry.seq });
                 }
-                Naming::Beyond => wanted.push(id),
+                Naming::Beyond => beyond.push(id),
             }
         }
         forks.into_iter().for_each(|fork| self.verdict(fork));
-        wanted.into_iter().for_each(|id| self.touch(id));
-        if covered {
-            self.prune();
-        }
         if restored {
             self.store_is_older();
+            // Counting anew took the own chains back to how they stood.
+            for entry in seen.iter().filter(|entry| entry.device == own) {
+                let id = StreamId { device: entry.device, inc: entry.inc, lane: entry.lane };
+                if let Some(stream) = self.group.as_mut().and_then(|group| group.streams.get_mut(&id)) {
+                    stream.named(entry.seq, entry.hash, now);
+                }
+            }
+        }
+        beyond.into_iter().for_each(|id| self.touch(id));
+        if covered {
+            self.prune();
         }
     }
 
     /// A heads record repeats where its author's own lanes end, and all that it holds of others.
     pub(super) fn take_heads(&mut self, record: &Record) {
-        let Ok(payload) = HeadsPayload::decode(&record.payload) else { return };
-        let own_lanes =
-            [(Lane::Data, record.seq, record.prev), (Lane::Control, payload.control_seq, payload.control_hash)];
-        let mut seen: Vec<SeenEntry> = own_lanes
-            .into_iter()
-            .filter(|(_, seq, _)| *seq > 0)
-            .map(|(lane, seq, hash)| SeenEntry {
-                device: record.sender,
-                inc: record.inc,
-                lane,
-                seq,
-                hash: super::stream::short(hash),
-            })
-            .collect();
+        let mut seen = own_lanes(record);
         seen.extend(record.seen.iter().copied());
         self.note_seen(record.sender, &seen);
+    }
+
+    /// This device itself once held more of its chains than its store knows.
+    pub(super) fn adopt_heads(&mut self, record: &Record) {
+        self.note_seen(record.sender, &own_lanes(record));
     }
 
     /// Data was applied: others should learn of it, with the next push or after some quiet.
@@ -122,7 +121,7 @@ impl Client {
     pub(super) fn schedule_heads(&mut self) {
         let alone = self.group.as_ref().is_none_or(super::group::Group::is_solo);
         let quiet =
-            self.is_connected() && self.outbox.pending() == 0 && self.link.as_ref().is_some_and(|link| link.caught_up);
+            self.is_connected() && !self.outbox.is_waiting() && self.link.as_ref().is_some_and(|link| link.caught_up);
         if self.ledger.heads_due && quiet && !alone {
             self.timers.start(Timer::Heads, self.now + self.config.limits.heads_after);
         } else {
@@ -163,4 +162,18 @@ impl Client {
             .map(super::stream::Stream::reach);
         end.map_or((0, RecordHash([0; 16])), |(seq, hash)| (seq, hash.unwrap_or(RecordHash([0; 16]))))
     }
+}
+
+/// Where the author of a heads record says its lanes end.
+fn own_lanes(record: &Record) -> Vec<SeenEntry> {
+    let Ok(payload) = HeadsPayload::decode(&record.payload) else { return Vec::new() };
+    let lanes = [(Lane::Data, record.seq, record.prev), (Lane::Control, payload.control_seq, payload.control_hash)];
+    let entry = |(lane, seq, hash): (Lane, u64, RecordHash)| SeenEntry {
+        device: record.sender,
+        inc: record.inc,
+        lane,
+        seq,
+        hash: super::stream::short(hash),
+    };
+    lanes.into_iter().filter(|(_, seq, _)| *seq > 0).map(entry).collect()
 }

@@ -20,6 +20,8 @@ use crate::{
 
 /// How long a pull that found nothing waits for the relay's answer.
 const WAIT: Duration = Duration::from_secs(10);
+/// Acknowledgements whose time is remembered; the last of more stands for those before it, which then stay longer.
+const AGES: usize = 1024;
 
 /// A pull on its way.
 #[derive(Debug, Clone, Copy)]
@@ -40,14 +42,17 @@ pub(super) struct Inbox {
     /// When positions were acknowledged in this run.
     ages: VecDeque<(Time, Position)>,
     waiting: Vec<Reading>,
-    raised: bool,
 }
 
 impl Inbox {
-    pub(super) fn open(rows: Vec<(Position, u32)>, acked: Position) -> Self {
+    /// The inbox as the store has it. What was read before counts as read now: it stays at least as long as it should.
+    pub(super) fn open(rows: Vec<(Position, u32)>, acked: Position, now: Time) -> Self {
         let mut inbox = Self { acked, ..Self::default() };
         for (position, size) in rows {
             inbox.delivered(position, size);
+        }
+        if inbox.read_bytes > 0 {
+            inbox.ages.push_back((now, acked));
         }
         inbox
     }
@@ -65,17 +70,11 @@ impl Inbox {
         self.unread_bytes >= limits.inbox_unread
     }
 
-    /// Whether this run's positions already start beyond the wall clock.
-    pub(super) fn raised(&self) -> bool {
-        self.raised
-    }
-
-    pub(super) fn set_raised(&mut self) {
-        self.raised = true;
-    }
-
-    pub(super) fn cancel(&mut self, command: CommandId) {
+    /// Answers whether it was waiting.
+    pub(super) fn cancel(&mut self, command: CommandId) -> bool {
+        let before = self.waiting.len();
         self.waiting.retain(|reading| reading.command != command);
+        self.waiting.len() < before
     }
 
     pub(super) fn take_commands(&mut self) -> Vec<CommandId> {
@@ -98,6 +97,9 @@ impl Inbox {
         self.read_bytes += newly;
         self.acked = acked;
         if newly > 0 {
+            if self.ages.len() >= AGES {
+                self.ages.pop_back();
+            }
             self.ages.push_back((now, acked));
         }
     }
@@ -151,7 +153,7 @@ impl Client {
     }
 
     fn has_after(&self, after: Position, own: bool) -> bool {
-        self.inbox.newest() > after || own && self.outbox.acked_rows().any(|row| row.position > Some(after))
+        self.inbox.newest() > after || own && self.outbox.rows().any(|row| row.position > Some(after))
     }
 
     fn read_inbox(&mut self, reading: Reading) {
@@ -208,6 +210,9 @@ impl Client {
     }
 
     pub(super) fn acknowledge(&mut self, command: CommandId, position: Position) {
+        if self.group.is_none() {
+            return self.reject(command, Code::NotEnabled);
+        }
         if position > self.ledger.last_position {
             let last_cursor = Some(self.ledger.last_position);
             return self.done(command, Err(Rejection { code: Code::CursorUnknown, blob_id: None, last_cursor }));
@@ -225,17 +230,18 @@ impl Client {
         }
     }
 
-    pub(super) fn age_inbox(&mut self) {
-        self.trim_inbox();
-    }
-
-    fn trim_inbox(&mut self) {
+    pub(super) fn trim_inbox(&mut self) {
         if let Some(position) = self.inbox.trim(self.now, &self.config.limits) {
             self.ledger.trimmed = position;
             self.batch.ops.push(ClientOp::Trim(position));
         }
-        if let Some((since, _)) = self.inbox.ages.front() {
-            self.timers.start(Timer::InboxAge, *since + self.config.limits.inbox_read_age);
+        let (age, bytes) = (self.config.limits.inbox_read_age, self.config.limits.inbox_read);
+        while let Some(own) = self.outbox.outlived(self.now, age, bytes) {
+            self.remove_row(own);
+        }
+        let oldest = self.inbox.ages.front().map(|(since, _)| *since);
+        if let Some(since) = oldest.into_iter().chain(self.outbox.kept_since()).min() {
+            self.timers.start(Timer::InboxAge, since + age);
         }
     }
 }

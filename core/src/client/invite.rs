@@ -1,8 +1,8 @@
 //! The creator's side of pairing: an invite, two mailboxes, and the admission of one device.
 //!
 //! ```text
-//!           MailboxOpened          first message            ADD acked            kept
-//!  Opening ──────────────► Waiting ─────────────► Exchanging ─────────► Handing ──────► (none)
+//!           MailboxOpened          first message            ADD acked             kept, or heard of as a member
+//!  Opening ──────────────► Waiting ─────────────► Exchanging ─────────► Admitted ───────────────────────────► (none)
 //!     └──────── expired, cancelled, failed, mailbox closed ─────────────┘
 //! ```
 //!
@@ -41,21 +41,45 @@ pub(super) struct OpenInvite {
     /// Mailboxes that have not closed: the unused one closes when the other is claimed.
     open: Vec<MailboxId>,
     exchange: Option<(MailboxId, Creator)>,
+    /// What was said last, and not answered: said again over a new link, for the relay may have lost it.
+    last: Vec<Bytes>,
     admitting: Option<(OutboxId, DeviceId)>,
+    /// The device that was handed everything.
+    admitted: Option<DeviceId>,
 }
 
 impl OpenInvite {
-    pub(super) fn command(self) -> Option<CommandId> {
+    pub(super) fn command(&self) -> Option<CommandId> {
         self.command
+    }
+
+    pub(super) fn waits(&self, command: CommandId) -> bool {
+        self.command == Some(command)
+    }
+
+    /// Whether the relay was asked for mailboxes and has not answered.
+    pub(super) fn is_opening(&self) -> bool {
+        self.command.is_some()
+    }
+
+    /// The mailbox that is in use, or stands for both.
+    fn mailbox(&self) -> MailboxId {
+        self.exchange.as_ref().map(|(id, _)| *id).or(self.open.first().copied()).unwrap_or(self.by_code.mailbox)
     }
 }
 
 impl Client {
     pub(super) fn create_invite(&mut self, command: CommandId) {
+        if self.ledger.enabled {
+            self.asked_for();
+        }
         let (Some(group), true) = (&self.group, self.ledger.enabled) else {
             return self.reject(command, Code::NotEnabled);
         };
         let Some(relay) = self.relay.clone() else { return self.reject(command, Code::NoRelay) };
+        if self.joining.is_some() {
+            return self.reject(command, Code::Busy);
+        }
         if !self.is_connected() && !self.may_connect() || self.backoff.attempt() > 0 {
             return self.reject(command, Code::Offline);
         }
@@ -78,7 +102,9 @@ impl Client {
             by_qr,
             expires_at,
             exchange: None,
+            last: Vec::new(),
             admitting: None,
+            admitted: None,
         });
         self.attach_invite();
     }
@@ -87,7 +113,14 @@ impl Client {
     pub(super) fn attach_invite(&mut self) {
         if let (Some(invite), true) = (&self.invite, self.is_connected()) {
             let message = ToRelay::MailboxOpen { code: invite.by_code.mailbox, qr: invite.by_qr.mailbox };
+            let again: Vec<ToRelay> = invite
+                .last
+                .iter()
+                .map(|body| ToRelay::MailboxSend { id: invite.mailbox(), body: body.clone() })
+                .collect();
             self.say_now(&message);
+            // Behind the open: the relay answers them in this order. What it had after all, the joiner knows again.
+            again.iter().for_each(|message| self.say_now(message));
         }
     }
 
@@ -100,10 +133,12 @@ impl Client {
     pub(super) fn end_invite(&mut self, code: Code) {
         self.timers.cancel(Timer::Invite);
         let Some(invite) = self.invite.take() else { return };
-        self.say_now(&ToRelay::MailboxClose { id: invite.by_code.mailbox });
-        match invite.command {
-            Some(command) => self.reject(command, code),
-            None => self.event(ClientEvent::InviteEnded { code }),
+        self.say_now(&ToRelay::MailboxClose { id: invite.mailbox() });
+        match (invite.command, invite.admitted) {
+            (Some(command), _) => self.reject(command, code),
+            (None, None) => self.event(ClientEvent::InviteEnded { code }),
+            // It has led to a new device, and its end is no news.
+            (None, Some(_)) => {}
         }
     }
 
@@ -149,7 +184,10 @@ impl Client {
             return;
         }
         match creator.receive(body) {
-            Ok(CreatorStep::Send(message)) => self.say_now(&ToRelay::MailboxSend { id, body: message }),
+            Ok(CreatorStep::Send(body)) => {
+                invite.last = vec![body.clone()];
+                self.say_now(&ToRelay::MailboxSend { id, body });
+            }
             Ok(CreatorStep::Admit(candidate)) => self.admit(&candidate),
             Ok(CreatorStep::Finished) => self.invite_done(),
             Ok(CreatorStep::Waiting) => {}
@@ -226,6 +264,10 @@ impl Client {
         };
         let id = *id;
         let Ok(messages) = creator.hand_over(&handover) else { return self.end_invite(Code::PairingFailed) };
+        if let Some(invite) = &mut self.invite {
+            invite.last.clone_from(&messages);
+            invite.admitted = Some(device);
+        }
         for body in messages {
             self.say(ToRelay::MailboxSend { id, body });
         }
@@ -236,20 +278,25 @@ impl Client {
     fn invite_done(&mut self) {
         self.timers.cancel(Timer::Invite);
         if let Some(invite) = self.invite.take() {
-            self.say(ToRelay::MailboxClose { id: invite.by_code.mailbox });
+            self.say(ToRelay::MailboxClose { id: invite.mailbox() });
+        }
+    }
+
+    /// A member was heard of: perhaps the one that was handed everything.
+    pub(super) fn invite_heard(&mut self, device: DeviceId) {
+        if self.invite.as_ref().is_some_and(|invite| invite.admitted == Some(device)) {
+            self.invite_done();
         }
     }
 
     pub(super) fn mailbox_closed(&mut self, id: MailboxId, code: Code) {
-        let ours = self.invite.as_mut().is_some_and(|invite| {
-            invite.open.retain(|open| *open != id);
-            let in_use = invite.exchange.as_ref().is_some_and(|(used, _)| *used == id);
-            in_use || invite.open.is_empty()
-        });
-        if ours {
+        let Some(invite) = &mut self.invite else { return self.join_refused(id, code) };
+        invite.open.retain(|open| *open != id);
+        if invite.exchange.as_ref().is_some_and(|(used, _)| *used == id) {
+            // The other side broke off, or the relay did.
+            self.end_invite(Code::PairingFailed);
+        } else if invite.open.is_empty() {
             self.end_invite(code);
-        } else {
-            self.join_refused(id, code);
         }
     }
 }

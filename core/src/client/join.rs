@@ -18,7 +18,7 @@ use crate::{
         commit::Effect,
         group::Group,
         receive::stream_of,
-        store::{ClientOp, RosterRow},
+        store::{ClientOp, OutboxEntry, RosterRow},
         stream::Judgement,
     },
     error::{Code, LocalReason},
@@ -29,7 +29,7 @@ use crate::{
         invite::Invite,
     },
     seal::{
-        keys::DeviceKeys,
+        keys::{DeviceKeys, LinkSecret},
         record::{self, Kind},
     },
     time::Duration,
@@ -46,9 +46,12 @@ pub(super) struct Joining {
     relay: RelayAddress,
     secret: PairingSecret,
     creator_sign: Option<[u8; 32]>,
-    keys: Option<DeviceKeys>,
+    /// For links to the mailbox: the claim belongs to it.
+    link: LinkSecret,
     name: String,
     exchange: Option<Joiner>,
+    /// What was said last, and not answered: said again over a new link, for the relay may have lost it.
+    last: Option<Bytes>,
     handover: Option<Box<Handover>>,
     /// The group is ours: what remains is to sync.
     kept: bool,
@@ -57,6 +60,10 @@ pub(super) struct Joining {
 impl Joining {
     pub(super) fn command(&self) -> Option<CommandId> {
         self.command
+    }
+
+    pub(super) fn link(&self) -> &LinkSecret {
+        &self.link
     }
 
     pub(super) fn relay(&self) -> RelayAddress {
@@ -89,7 +96,7 @@ impl Client {
             }
         };
         self.end_invite(Code::Cancelled);
-        self.lifecycle(super::command::Lifecycle::Started);
+        self.asked_for();
         self.drop_link(LocalReason::Unwanted);
         self.backoff.reset();
         self.joining = Some(Joining {
@@ -97,9 +104,10 @@ impl Client {
             relay,
             secret,
             creator_sign,
-            keys: None,
+            link: LinkSecret::generate(&mut self.draws.link),
             name,
             exchange: None,
+            last: None,
             handover: None,
             kept: false,
         });
@@ -116,17 +124,24 @@ impl Client {
 
     /// The claim holds: prove the code. After a reconnect the exchange goes on where it was.
     pub(super) fn mailbox_claimed(&mut self, id: MailboxId) {
-        let Some(joining) =
-            self.joining.as_mut().filter(|joining| joining.secret.mailbox == id && joining.exchange.is_none())
-        else {
+        let Some(joining) = self.joining.as_mut().filter(|joining| joining.secret.mailbox == id) else { return };
+        if joining.exchange.is_some() {
+            if let Some(body) = joining.last.clone() {
+                self.say(ToRelay::MailboxSend { id, body });
+            }
             return;
-        };
-        let keys = DeviceKeys::generate(&mut self.draws.keys);
+        }
+        if self.candidate.is_none() {
+            // B7: durable before anyone sees them. A creator that admits them admits the same ones again after a crash here.
+            self.candidate = Some(DeviceKeys::generate(&mut self.draws.keys));
+            self.keep_vault();
+        }
+        let (Some(keys), Some(joining)) = (&self.candidate, &mut self.joining) else { return };
         let (joiner, body) =
-            Joiner::start(&joining.secret, &keys, &joining.name, joining.creator_sign, &mut self.draws.pairing);
-        joining.keys = Some(keys);
+            Joiner::start(&joining.secret, keys, &joining.name, joining.creator_sign, &mut self.draws.pairing);
         joining.exchange = Some(joiner);
-        self.say_now(&ToRelay::MailboxSend { id, body });
+        joining.last = Some(body.clone());
+        self.say(ToRelay::MailboxSend { id, body });
     }
 
     pub(super) fn joiner_message(&mut self, id: MailboxId, body: &Bytes) {
@@ -137,27 +152,35 @@ impl Client {
         };
         let Some(exchange) = &mut joining.exchange else { return };
         match exchange.receive(body) {
-            Ok(JoinerStep::Send(body)) => self.say_now(&ToRelay::MailboxSend { id, body }),
+            Ok(JoinerStep::Send(body)) => {
+                joining.last = Some(body.clone());
+                self.say(ToRelay::MailboxSend { id, body });
+            }
             Ok(JoinerStep::Waiting) => {}
             Ok(JoinerStep::Welcome(handover)) => {
                 joining.handover = Some(handover);
-                // What this device queued alone moves along: its bytes are sealed for the old group and must be read first.
-                let ids: Vec<OutboxId> = self
-                    .outbox
-                    .rows()
-                    .filter(|row| !row.acked && row.kind == Kind::Data as u8)
-                    .map(|row| row.id)
-                    .collect();
-                if ids.is_empty() { self.adopt(Vec::new()) } else { self.load_rows(ids, Load::Moving) }
+                self.moving(&[], Vec::new());
             }
             Err(_) => self.end_join(Code::PairingFailed),
         }
     }
 
+    /// What this device queued alone moves along: its bytes are sealed for the old group and must be read first, also those that
+    /// were queued meanwhile.
+    pub(super) fn moving(&mut self, asked: &[OutboxId], rows: Vec<(OutboxId, Bytes)>) {
+        let data = |row: &&OutboxEntry| !row.acked && row.kind == Kind::Data as u8;
+        let ids: Vec<OutboxId> = self.outbox.rows().filter(data).map(|row| row.id).collect();
+        if ids.iter().all(|id| asked.contains(id)) {
+            self.adopt(rows);
+        } else {
+            self.load_rows(ids.clone(), Load::Moving(ids));
+        }
+    }
+
     /// Becomes a member: the new group's state and the moved records in one batch.
-    pub(super) fn adopt(&mut self, rows: Vec<(OutboxId, Bytes)>) {
+    fn adopt(&mut self, rows: Vec<(OutboxId, Bytes)>) {
         let Some(joining) = &mut self.joining else { return };
-        let (Some(handover), Some(keys)) = (joining.handover.take(), joining.keys.take()) else { return };
+        let (Some(handover), Some(keys)) = (joining.handover.take(), self.candidate.clone()) else { return };
         let moved: Vec<_> = rows
             .into_iter()
             .filter_map(|(id, blob)| {
@@ -168,7 +191,7 @@ impl Client {
         let Some(mut group) = Group::from_handover(keys, &handover) else { return self.end_join(Code::PairingFailed) };
         group.take_baseline(&handover.baseline);
         let had_data = self.group.as_ref().is_some_and(Group::has_written_data);
-        let waiting = std::mem::take(&mut self.pushes);
+        let mut waiting = std::mem::take(&mut self.pushes);
         self.forget_group();
         self.ledger.enabled = true;
         self.ledger.inc = self.draws.keys.bytes();
@@ -179,16 +202,21 @@ impl Client {
             self.batch.ops.push(ClientOp::Roster(RosterRow { number, blob: blob.clone() }));
         }
         self.group = Some(group);
+        self.candidate = None;
         self.relay = Some(handover.relay.clone());
         self.keep_vault();
         for (entry, payload) in moved {
             let Ok(row) = self.write_record(Kind::Data, payload, entry.key) else { continue };
-            if let Some(command) = waiting.get(&entry.id) {
-                self.pushes.insert(row, *command);
+            if let Some(command) = waiting.remove(&entry.id) {
+                self.pushes.insert(row, command);
             }
             if let Some(new) = self.outbox.get(row).map(|row| row.blob_id) {
                 self.event(ClientEvent::BlobReissued { old: entry.blob_id, new });
             }
+        }
+        for command in waiting.into_values() {
+            self.timers.cancel(Timer::Push(command));
+            self.reject(command, Code::Cancelled);
         }
         self.ledger.joining = Some(had_data);
         self.ledger.heads_due = true;
@@ -237,21 +265,25 @@ impl Client {
         }
     }
 
-    /// Gives up, or, when the group is already kept, leaves the rest to ordinary syncing.
+    /// It has taken too long: the relay is out of reach, or nobody answers behind it.
+    pub(super) fn join_overdue(&mut self) {
+        let begun = self.joining.as_ref().is_some_and(|joining| joining.exchange.is_some());
+        self.end_join(if begun { Code::PairingFailed } else { Code::Offline });
+    }
+
+    /// Gives up, or, when the group is already this device's, leaves the rest to ordinary syncing.
     pub(super) fn end_join(&mut self, code: Code) {
         self.timers.cancel(Timer::Join);
         let Some(joining) = self.joining.take() else { return };
-        if !joining.kept {
-            self.say_now(&ToRelay::MailboxClose { id: joining.secret.mailbox });
-        }
-        if let Some(command) = joining.command {
-            match (joining.kept, self.ledger.joining) {
-                (true, needs) => {
-                    let needs_full_push = needs.unwrap_or(false);
-                    self.done(command, Ok(Reply::Joined { history_complete: false, needs_full_push }));
-                }
-                (false, _) => self.reject(command, code),
+        match (joining.command, self.ledger.joining) {
+            (Some(command), Some(needs_full_push)) => {
+                self.done(command, Ok(Reply::Joined { history_complete: false, needs_full_push }));
             }
+            (Some(command), None) => {
+                self.say_now(&ToRelay::MailboxClose { id: joining.secret.mailbox });
+                self.reject(command, code);
+            }
+            (None, _) => {}
         }
     }
 }

@@ -31,7 +31,15 @@ pub(super) struct Vault {
     pub(super) identity: Option<StoredIdentity>,
     /// The relay in use, as its address string.
     pub(super) relay: Option<String>,
+    /// Keys shown to a creator by a join that has not come to its end: shown again at the next, so that a crash between leaves one
+    /// roster entry and not two.
+    pub(super) candidate: Option<StoredKeys>,
 }
+
+/// Signing, link and box secrets, 32 bytes each.
+#[derive(Clone, Serialize, Deserialize, Zeroize)]
+#[zeroize(drop)]
+pub(super) struct StoredKeys(pub(super) Vec<u8>);
 
 /// A device's secrets within its group.
 #[derive(Clone, Serialize, Deserialize, Zeroize)]
@@ -82,11 +90,15 @@ pub(super) struct Ledger {
     pub(super) next_roster: u64,
     /// When the outbox was last refilled after a reset.
     pub(super) refilled_at: Option<UnixMillis>,
+    /// Another refill waits for its hour to pass.
+    pub(super) refill_due: bool,
     pub(super) recent_keys: VecDeque<(IdempotencyKey, BlobId, Position)>,
     /// Keys whose absence has been reported.
     pub(super) missing_kids: BTreeSet<Kid>,
     /// Blobs already reported as tampered.
     pub(super) tampered: VecDeque<Digest>,
+    /// Held blobs of newer kinds, whose place in their chain is settled. At most as many as are held.
+    pub(super) for_newer: BTreeSet<Digest>,
     /// A newer record kind was reported.
     pub(super) unknown_kind: bool,
     /// This device joined and has not said so yet; whether its application should push its full state.
@@ -106,6 +118,15 @@ pub(super) struct Place {
     pub(super) cursor: Cursor,
     pub(super) tag: Tag,
     pub(super) floor: Cursor,
+    /// The highest cursor at which the relay said it holds a blob of this device.
+    pub(super) own: Cursor,
+}
+
+impl Place {
+    /// The beginning of a log.
+    pub(super) fn beginning(relay: RelayId, floor: Cursor) -> Self {
+        Self { relay, cursor: Cursor(0), tag: Tag::default(), floor, own: Cursor(0) }
+    }
 }
 
 /// A row that is sealed under the store key.
@@ -148,9 +169,9 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 impl Ledger {
-    /// The next position. Never repeats one: at each open it starts beyond the wall clock's second, whatever the store remembers.
-    pub(super) fn assign_position(&mut self) -> Position {
-        self.last_position = self.last_position.next();
+    /// The next position, at least `first`.
+    pub(super) fn assign_position(&mut self, first: Position) -> Position {
+        self.last_position = self.last_position.next().max(first);
         self.last_position
     }
 

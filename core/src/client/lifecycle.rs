@@ -17,7 +17,7 @@ use crate::{
     error::{Code, LocalReason},
     ids::CommandId,
     limits::MAX_NAME,
-    time::Duration,
+    time::{Duration, Time},
     wire::message::ToRelay,
 };
 
@@ -31,6 +31,8 @@ const CLOSING: Duration = Duration::from_millis(500);
 pub(super) struct Platform {
     started: bool,
     no_network: bool,
+    /// When a signal last made the client look after its link.
+    woken: Option<Time>,
 }
 
 impl Client {
@@ -50,7 +52,9 @@ impl Client {
 
     pub(super) fn disable(&mut self, id: CommandId) {
         self.ledger.enabled = false;
+        self.last_error = None;
         self.end_invite(Code::Cancelled);
+        self.end_join(Code::Cancelled);
         self.done(id, Ok(Reply::Done));
     }
 
@@ -69,11 +73,14 @@ impl Client {
         if self.group.is_none() {
             return self.reject(id, Code::NotEnabled);
         }
-        if !force && self.outbox.pending() > 0 {
+        if !force && !self.outbox.unsent_ids().is_empty() {
             return self.reject(id, Code::LeavePending);
         }
         self.end_invite(Code::Cancelled);
+        self.end_join(Code::Cancelled);
         self.drop_link(LocalReason::Unwanted);
+        self.last_error = None;
+        self.candidate = None;
         self.forget_group();
         self.keep_vault();
         self.done(id, Ok(Reply::Done));
@@ -81,8 +88,9 @@ impl Client {
 
     /// Forgets everything but the relay and the highest position: no position is ever reused.
     pub(super) fn forget_group(&mut self) {
-        self.batch.ops.insert(0, ClientOp::Erase);
+        self.batch.ops = vec![ClientOp::Erase];
         self.batch.touched.clear();
+        // Numbers go on counting: what an application or a query under way remembers must not come to mean something else.
         let last = self.ledger.last_position;
         self.ledger = Ledger {
             last_position: last,
@@ -90,13 +98,19 @@ impl Client {
             acked: last,
             trimmed: last,
             reserved: self.ledger.reserved,
+            next_outbox: self.ledger.next_outbox,
+            next_verdict: self.ledger.next_verdict,
             ..Ledger::default()
         };
+        for command in self.take_commands() {
+            self.reject(command, Code::Cancelled);
+        }
         self.group = None;
         self.outbox = super::outbox::Outbox::default();
-        self.inbox = super::inbox::Inbox::default();
-        self.inbox.set_raised();
+        self.inbox = super::inbox::Inbox::open(Vec::new(), last, self.now);
+        self.opening = super::restore::Opening::default();
         self.gaps = super::gaps::Gaps::default();
+        self.opening = super::restore::Opening::default();
         self.verdicts.clear();
         let waiting = std::mem::take(&mut self.pushes);
         for command in waiting.into_values() {
@@ -112,6 +126,11 @@ impl Client {
             self.drop_link(LocalReason::Unwanted);
             self.backoff.reset();
             self.last_error = None;
+            if !same_key {
+                self.end_invite(Code::Cancelled);
+                // Once an hour is for each relay, and this one is another.
+                self.ledger.refilled_at = None;
+            }
             if !same_key && self.group.is_some() {
                 self.relay_reset(None);
             }
@@ -136,25 +155,15 @@ impl Client {
 
     pub(super) fn lifecycle(&mut self, signal: Lifecycle) {
         match signal {
-            Lifecycle::Started => {
-                self.platform.started = true;
-                self.backoff.hurry();
-            }
+            Lifecycle::Started => self.wake(Duration::ZERO),
             Lifecycle::Resumed { slept } => {
-                self.platform.started = true;
                 self.platform.no_network = false;
-                if self.phase == Phase::Closing {
-                    self.phase = Phase::Ready;
-                    self.timers.cancel(Timer::Closing);
-                }
-                // E10: resume signals come in bursts; one probe a second is enough unless the clock says the process slept.
-                let delay = if slept > COALESCE { Duration::ZERO } else { COALESCE };
-                self.timers.start(Timer::Resume, self.now + delay);
+                self.wake(slept);
             }
             Lifecycle::NetworkChanged { available } => {
                 self.platform.no_network = !available;
                 if available {
-                    self.timers.start(Timer::Resume, self.now + COALESCE);
+                    self.look_after_link(Duration::ZERO);
                 }
             }
             // The queue is durable already; what can leave leaves by itself. Suspending never disconnects.
@@ -170,15 +179,50 @@ impl Client {
         }
     }
 
-    /// Back from sleep or on another network: probe the link, or dial at once.
+    /// In use, or again, whatever was said before.
+    fn wake(&mut self, slept: Duration) {
+        self.platform.started = true;
+        if self.phase == Phase::Closing {
+            self.phase = Phase::Ready;
+            self.timers.cancel(Timer::Closing);
+        }
+        self.look_after_link(slept);
+    }
+
+    /// E10: signals come in bursts. The first acts at once, those of the next second as one at its end; a clock that says the
+    /// process slept is always heard.
+    fn look_after_link(&mut self, slept: Duration) {
+        let due = match self.platform.woken {
+            Some(woken) if slept <= COALESCE => self.now.max(woken + COALESCE),
+            _ => self.now,
+        };
+        if self.timers.when(Timer::Resume).is_none_or(|set| set > due) {
+            self.timers.set(Timer::Resume, due);
+        }
+    }
+
+    /// Started, back from sleep or on another network: probe the link, or dial at once.
     pub(super) fn resumed(&mut self) {
+        self.platform.woken = Some(self.now);
         self.backoff.hurry();
         self.timers.cancel(Timer::Redial);
+        if self.link.is_some() {
+            self.backoff.forgive();
+        }
         self.probe_link();
+    }
+
+    /// Somebody asked for something that needs the relay: that is a sign of use like any other.
+    pub(super) fn asked_for(&mut self) {
+        self.platform.started = true;
+        self.backoff.hurry();
     }
 
     /// One flight was allowed; now everything ends in good order.
     pub(super) fn finish_closing(&mut self) {
+        self.timers.cancel(Timer::Closing);
+        self.end_invite(Code::Cancelled);
+        self.end_join(Code::Cancelled);
         if let Some(link) = self.link.as_ref().map(|link| link.id) {
             self.say(ToRelay::Bye);
             self.batch.effects.push(Effect::Hang { link, reason: LocalReason::Done });
@@ -187,28 +231,16 @@ impl Client {
     }
 
     fn stop_quietly(&mut self) {
-        for command in self.open_commands() {
+        self.answer_pushes();
+        for command in self.take_commands() {
             self.reject(command, Code::Cancelled);
         }
-        self.batch.effects.push(Effect::Stopped);
-    }
-
-    fn open_commands(&mut self) -> Vec<CommandId> {
-        let mut commands: Vec<CommandId> = self.early.drain(..).map(|(id, _)| id).collect();
-        commands.extend(self.inbox.take_commands());
-        commands.extend(self.syncs.take_commands());
-        commands.extend(self.invite.take().and_then(super::invite::OpenInvite::command));
-        commands.extend(self.joining.take().and_then(|joining| joining.command()));
-        let pushes = std::mem::take(&mut self.pushes);
-        for (row, command) in pushes {
-            self.answer_pending(row, command);
-        }
-        commands
+        self.stopping();
     }
 
     /// Whether a closing client has nothing left on its way.
     pub(super) fn flushed(&self) -> bool {
-        self.outbox.pending() == 0 || !self.is_connected()
+        !self.outbox.is_waiting() || !self.is_connected()
     }
 
     /// Whether the network and the application allow a link at all.
@@ -218,7 +250,8 @@ impl Client {
 
     pub(super) fn judge_status(&self) -> Status {
         let wanted = self.ledger.enabled && self.group.is_some() || self.joining.is_some();
-        let state = if !wanted || self.phase == Phase::Stopped {
+        let over = matches!(self.phase, Phase::Stopping | Phase::Stopped);
+        let state = if !wanted || over {
             ConnectionState::Disabled
         } else if self.is_connected() {
             ConnectionState::Connected
@@ -229,18 +262,19 @@ impl Client {
         } else {
             ConnectionState::Reconnecting
         };
-        let refused = self.outbox.refusal().is_some()
-            || self.inbox.is_full(&self.config.limits)
-            || self.last_error.is_some_and(|code| code != Code::Offline);
-        let last_error = match (self.outbox.refusal(), self.inbox.is_full(&self.config.limits)) {
-            (Some(refusal), _) => Some(refusal.into()),
-            (None, true) => Some(Code::InboxFull),
-            (None, false) => self.last_error,
+        let standing = if self.store_full {
+            Some(Code::StorageFull)
+        } else if let Some(refusal) = self.outbox.refusal() {
+            Some(refusal.into())
+        } else {
+            self.inbox.is_full(&self.config.limits).then_some(Code::InboxFull)
         };
+        let last_error = standing.or(self.last_error);
+        let pending = self.outbox.pending();
         Status {
             state,
-            indicator: Indicator::judge(state, refused, self.outbox.pending()),
-            pending: self.outbox.pending(),
+            indicator: Indicator::judge(state, last_error.is_some_and(|code| code != Code::Offline), pending),
+            pending,
             last_cursor: self.ledger.returned,
             last_synced_at: self.ledger.last_synced_at,
             attempt: self.backoff.attempt(),
@@ -250,7 +284,7 @@ impl Client {
 
     pub(super) fn report_status(&mut self) {
         let status = self.judge_status();
-        if self.reported != Some(status) {
+        if self.is_up() && self.reported != Some(status) {
             self.reported = Some(status);
             self.event(ClientEvent::Status(status));
         }
@@ -269,8 +303,9 @@ impl Client {
             group.streams.values_mut().for_each(super::stream::Stream::forget_place);
             ids.into_iter().for_each(|id| self.touch(id));
         }
-        self.gaps.restart();
-        self.refill();
+        self.gaps.stop_scan();
+        self.ledger.dropped_from = None;
+        self.refill_soon();
     }
 }
 

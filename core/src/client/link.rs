@@ -20,7 +20,7 @@ use crate::{
     ids::{LinkId, RelayKey, TransportId},
     limits::{CHANNEL_AGE, HANDSHAKE},
     machine::{LinkFailure, LinkInput, LinkOutput, Misuse},
-    seal::keys::{LinkSecret, prove},
+    seal::keys::prove,
     time::{Duration, Time},
     wire::{
         codec,
@@ -30,8 +30,12 @@ use crate::{
 
 /// Without a byte received for this long the client asks for a sign of life.
 const KEEPALIVE: Duration = Duration::from_secs(240);
-/// How long the relay may take to give one.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long the relay may take to give one, or to answer anything else.
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
+/// The slowest path that is not called dead, bytes a second: what is on its way delays every answer (E1).
+const SLOWEST: u64 = 4096;
+/// The longest a relay may send a client away for. A resume or a new network ends it sooner, but not every device has either.
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How long a link that may have died in sleep is given.
 const PROBE: Duration = Duration::from_secs(3);
 
@@ -52,8 +56,12 @@ pub(super) struct Link {
     pub(super) pulling: Option<super::relay_messages::Pulling>,
     /// Whether the log has been read to its head on this link.
     pub(super) caught_up: bool,
+    /// Whether the relay has welcomed this device; until then only a refusal may come.
+    pub(super) welcomed: bool,
     /// Whether the page of the second flight has come.
     pub(super) had_page: bool,
+    /// Whether the log grew while a pull was under way, so that its page may end too early.
+    pub(super) behind: bool,
 }
 
 /// What a link is for.
@@ -87,7 +95,13 @@ impl Client {
                 self.drop_link(LocalReason::Unwanted);
             }
         }
-        let Some((purpose, relay)) = wanted else { return };
+        let Some((purpose, relay)) = wanted else {
+            if self.phase == Phase::Ready {
+                // No network, or switched off: nothing that waits for the relay can be answered otherwise.
+                self.offline_commands(if self.ledger.enabled { Code::Offline } else { Code::NotEnabled });
+            }
+            return;
+        };
         if self.link.is_some() {
             return self.pull_if_due();
         }
@@ -106,7 +120,9 @@ impl Client {
             closing: false,
             pulling: None,
             caught_up: false,
+            welcomed: false,
             had_page: false,
+            behind: false,
         });
         self.timers.set(Timer::Handshake, self.now + HANDSHAKE);
         self.out.push_back(ClientOutput::Open { link: self.next_link, target });
@@ -174,9 +190,9 @@ impl Client {
         let (purpose, relay) = (link.purpose, link.relay);
         let opening = match purpose {
             Purpose::Joiner => {
-                // A joiner belongs to no group yet: a key for this one link, and nothing said about it.
-                let secret = LinkSecret::generate(&mut self.draws.link);
-                Initiator::new(self.config.kind, &secret, relay, transport, &[], &mut self.draws.link)
+                // A joiner belongs to no group yet: it has a key for this one join, which holds its claim over a reconnect.
+                let Some(joining) = &self.joining else { return };
+                Initiator::new(self.config.kind, joining.link(), relay, transport, &[], &mut self.draws.link)
             }
             Purpose::Member => {
                 let pull = self.main_pull();
@@ -208,6 +224,7 @@ impl Client {
 
     fn link_bytes(&mut self, bytes: Bytes) {
         self.timers.cancel(Timer::Answer);
+        self.backoff.proven();
         self.timers.set(Timer::Keepalive, self.now + KEEPALIVE);
         let Some(link) = self.link.as_mut().filter(|link| !link.closing) else { return };
         match &mut link.phase {
@@ -315,16 +332,37 @@ impl Client {
 
     pub(super) fn keep_alive(&mut self) {
         if self.link.as_ref().is_some_and(Link::is_live) {
+            let delay = self.answer_delay();
             self.say_now(&ToRelay::Ping);
-            self.timers.set(Timer::Answer, self.now + ANSWER);
+            self.timers.set(Timer::Answer, self.now + ANSWER + delay);
         }
+    }
+
+    /// While the relay owes an answer its silence is noticed sooner than on a quiet link.
+    pub(super) fn watch_answer(&mut self) {
+        let Some(link) = self.link.as_ref().filter(|link| link.is_live()) else { return };
+        let owes = link.pulling.is_some()
+            || self.outbox.flying_bytes() > 0
+            || self.invite.as_ref().is_some_and(super::invite::OpenInvite::is_opening);
+        let due = self.now + ANSWER + self.answer_delay();
+        if owes && self.timers.when(Timer::Keepalive).is_some_and(|set| set > due) {
+            self.timers.set(Timer::Keepalive, due);
+        }
+    }
+
+    /// What the bytes on their way may take before anything behind them arrives. The operating system's buffers say nothing of it.
+    fn answer_delay(&self) -> Duration {
+        let queued =
+            self.link.as_ref().map_or(0, |link| link.queue.iter().map(Vec::len).sum::<usize>() + link.unwritten);
+        Duration::from_secs((self.outbox.flying_bytes() + queued) as u64 / SLOWEST)
     }
 
     /// The link may have died unnoticed.
     pub(super) fn probe_link(&mut self) {
         if self.link.as_ref().is_some_and(Link::is_live) {
+            let delay = self.answer_delay();
             self.say_now(&ToRelay::Ping);
-            self.timers.set(Timer::Answer, self.now + PROBE);
+            self.timers.set(Timer::Answer, self.now + PROBE + delay);
         }
     }
 
@@ -361,7 +399,7 @@ impl Client {
     /// The relay asked this device to come back later.
     pub(super) fn dismissed(&mut self, code: Code, retry_after: Duration) {
         self.close(CloseReason::Local(LocalReason::Dismissed));
-        self.lose_link(code, retry_after);
+        self.lose_link(code, retry_after.min(LONGEST_WAIT));
     }
 
     fn lose_link(&mut self, code: Code, retry_after: Duration) {
@@ -377,7 +415,7 @@ impl Client {
 
     /// A new link starts where the old one was refused.
     pub(super) fn restart_link(&mut self) {
-        if self.outbox.refusal().is_some() {
+        if self.outbox.is_refused_here() {
             self.drop_link(LocalReason::Replaced);
         }
     }
@@ -389,18 +427,19 @@ impl Client {
             self.close(CloseReason::Local(reason));
             self.unlink();
             if was_live && self.phase != Phase::Loading {
-                self.event(ClientEvent::Disconnected { code: Code::Offline });
+                let code = self.judge_status().last_error.unwrap_or(Code::Offline);
+                self.event(ClientEvent::Disconnected { code });
             }
         }
     }
 
     fn unlink(&mut self) {
         self.link = None;
-        for timer in [Timer::Handshake, Timer::Stall, Timer::Keepalive, Timer::Answer] {
+        for timer in [Timer::Handshake, Timer::Stall, Timer::Keepalive, Timer::Answer, Timer::Retry] {
             self.timers.cancel(timer);
         }
         self.outbox.link_lost();
-        self.gaps.link_lost();
+        self.gaps.stop_scan();
     }
 
     /// Closes after everything said so far.
@@ -420,17 +459,19 @@ impl Client {
 
     /// What the next pull of the log asks for.
     pub(super) fn main_pull(&mut self) -> Pull {
-        if let Some(link) = &mut self.link {
-            link.pulling = Some(super::relay_messages::Pulling::Log);
-        }
+        self.syncs.pulling();
         let (after, tag) = self.ledger.place.map_or_else(Default::default, |Place { cursor, tag, .. }| (cursor, tag));
+        if let Some(link) = &mut self.link {
+            link.pulling = Some(super::relay_messages::Pulling::Log(after));
+            link.behind = false;
+        }
         Pull { after, tag, max_bytes: self.config.limits.page_bytes }
     }
 }
 
 impl Link {
     pub(super) fn is_live(&self) -> bool {
-        matches!(self.phase, LinkPhase::Live { .. }) && !self.closing
+        matches!(self.phase, LinkPhase::Live { .. }) && self.welcomed && !self.closing
     }
 }
 

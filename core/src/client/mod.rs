@@ -13,10 +13,10 @@
 //! - `invite`, `join`: the two sides of pairing. `ledger`: the sealed rows.
 //!
 //! ```text
-//!            Opened            Closing, flushed
-//!  Loading ─────────► Ready ────────────────────► Stopped
-//!     ▲    store full │  │ store failed              ▲
-//!     └───────────────┘  └───────────────────────────┘
+//!            Opened           Closing            flushed, or 500 ms            durable
+//!  Loading ─────────► Ready ─────────► Closing ──────────────► Stopping ─────────► Stopped
+//!     ▲    store full │  │  ◄─ Resumed ─┘                          ▲
+//!     └───────────────┘  └──────── store failed ───────────────────┘
 //! ```
 //!
 //! Invariant: what leaves the machine rests on durable batches only (`commit`); see the law tests.
@@ -60,7 +60,7 @@ use crate::{
     limits::ClientLimits,
     machine::{Machine, Misuse},
     rng::{Draw, Seed},
-    seal::{padding::Padding, rest::StoreKey},
+    seal::{keys::DeviceKeys, padding::Padding, rest::StoreKey},
     time::{Time, UnixMillis},
     timers::Timers,
 };
@@ -83,6 +83,9 @@ use self::{
     sync::Syncs,
     verdict::Verdict,
 };
+
+/// Findings kept until the application settles them.
+const MAX_VERDICTS: usize = 1024;
 
 /// How a client is set up.
 #[derive(Debug)]
@@ -124,11 +127,17 @@ pub struct Client {
     gaps: Gaps,
     opening: restore::Opening,
     verdicts: BTreeMap<u64, Verdict>,
+    /// The lowest position this run may assign: beyond the wall clock's second at its start.
+    first_position: Position,
+    /// The store refused a batch for lack of room and has taken none since.
+    store_full: bool,
 
     link: Option<Link>,
     next_link: LinkId,
     invite: Option<OpenInvite>,
     joining: Option<Joining>,
+    /// Keys that a join has shown, or will, until it comes to its end.
+    candidate: Option<DeviceKeys>,
 
     last_command: CommandId,
     /// Commands that came before the store was read.
@@ -147,6 +156,8 @@ enum Phase {
     Loading,
     Ready,
     Closing,
+    /// Everything is answered; `Stopped` waits for the last batch.
+    Stopping,
     Stopped,
 }
 
@@ -154,10 +165,11 @@ enum Phase {
 #[derive(Debug)]
 enum Load {
     Open,
-    Outbox,
+    /// Bytes of these rows, on their way out.
+    Outbox(Vec<OutboxId>),
     Inbox(inbox::Reading),
     /// The unsent records of a group of one, on their way into another group.
-    Moving,
+    Moving(Vec<OutboxId>),
     /// Records to seal again after the store was found to be restored.
     Reissue(Vec<OutboxId>),
 }
@@ -174,6 +186,7 @@ enum Timer {
     Retry,
     Heads,
     SeenGap,
+    Refill,
     Invite,
     Join,
     InboxAge,
@@ -195,6 +208,7 @@ struct Draws {
 
 impl Client {
     /// A client that first asks its store what there is. Nothing is dialled before it is enabled and started.
+    #[expect(clippy::needless_pass_by_value, reason = "a seed is used once")]
     pub fn new(config: ClientConfig, seed: Seed, now: Time) -> Self {
         let draws = Draws {
             link: seed.draw("client/link"),
@@ -215,7 +229,8 @@ impl Client {
             platform: Platform::default(),
             out: VecDeque::new(),
             gate: Gate::default(),
-            batch: commit::Batch::default(),
+            // Equal to what is in memory: a client that ends before its store was read writes nothing over it.
+            batch: commit::Batch { ledger: ledger::encode(&Ledger::default()), ..commit::Batch::default() },
             loads: BTreeMap::new(),
             next_load: LoadId(0),
             ledger: Ledger::default(),
@@ -226,10 +241,13 @@ impl Client {
             gaps: Gaps::default(),
             opening: restore::Opening::default(),
             verdicts: BTreeMap::new(),
+            first_position: Position(0),
+            store_full: false,
             link: None,
             next_link: LinkId(0),
             invite: None,
             joining: None,
+            candidate: None,
             last_command: CommandId(0),
             early: VecDeque::new(),
             pushes: BTreeMap::new(),
@@ -294,10 +312,12 @@ impl Client {
             // A refused lane starts again on a new link.
             Timer::Retry => self.restart_link(),
             Timer::Heads => self.send_heads(),
-            Timer::SeenGap => self.seen_gap_due(),
+            // What is overdue follows from the state.
+            Timer::SeenGap => {}
+            Timer::Refill => self.refill(),
             Timer::Invite => self.end_invite(Code::InviteExpired),
-            Timer::Join => self.end_join(Code::Offline),
-            Timer::InboxAge => self.age_inbox(),
+            Timer::Join => self.join_overdue(),
+            Timer::InboxAge => self.trim_inbox(),
             Timer::Push(command) => self.push_overdue(command),
             Timer::Pull(command) => self.pull_overdue(command),
             Timer::Sync(command) => self.sync_overdue(command),
@@ -306,15 +326,24 @@ impl Client {
 
     /// What follows from the state, whatever the input was.
     fn follow(&mut self) {
-        if matches!(self.phase, Phase::Ready | Phase::Closing) {
+        if self.is_up() {
+            self.look_for_missing();
             self.drive_link();
+        }
+        if self.is_up() {
             self.pump_outbox();
             self.schedule_heads();
             self.watch_wanted();
             self.answer_waiting_pulls();
             self.advance_syncs();
+            self.watch_answer();
             self.report_status();
         }
+    }
+
+    /// Whether the store was read and nothing has ended yet.
+    fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Ready | Phase::Closing)
     }
 
     fn done(&mut self, command: CommandId, result: Result<Reply, Rejection>) {
@@ -334,7 +363,8 @@ impl Client {
     }
 
     fn verdict(&mut self, verdict: Verdict) {
-        if self.verdicts.values().any(|known| *known == verdict) {
+        // A log full of rubbish must not fill the store with findings; so many unread ones say enough.
+        if self.verdicts.len() >= MAX_VERDICTS || self.verdicts.values().any(|known| *known == verdict) {
             return;
         }
         let id = self.ledger.assign_verdict();
@@ -358,25 +388,13 @@ impl Machine for Client {
     fn handle(&mut self, now: Time, input: ClientInput) -> Result<(), Misuse> {
         self.check(&input)?;
         self.now = self.now.max(now);
-        if self.phase == Phase::Stopped {
-            if let ClientInput::Command(id, _) = input {
-                self.last_command = id;
-                self.out.push_back(ClientOutput::Done { command: id, result: Err(Code::Cancelled.into()) });
-            }
-            return Ok(());
-        }
         match input {
+            ClientInput::Command(id, command) if self.phase == Phase::Stopped => self.ask(id, command),
+            _ if self.phase == Phase::Stopped => return Ok(()),
             ClientInput::Tick => {}
             ClientInput::Link(input) => self.link_input(input),
             ClientInput::Store(input) => self.store_input(input),
-            ClientInput::Command(id, command) => {
-                self.last_command = id;
-                if self.phase == Phase::Loading {
-                    self.early.push_back((id, command));
-                } else {
-                    self.command(id, command);
-                }
-            }
+            ClientInput::Command(id, command) => self.ask(id, command),
             ClientInput::Cancel(id) => self.cancel(id),
             ClientInput::Lifecycle(signal) => self.lifecycle(signal),
             ClientInput::WallClock(millis) => self.wall_clock(millis),
@@ -407,33 +425,75 @@ impl Client {
         }
     }
 
+    /// A command is carried out once the store was read, and never after the end.
+    fn ask(&mut self, id: CommandId, command: ClientCommand) {
+        self.last_command = id;
+        match self.phase {
+            Phase::Ready | Phase::Closing => self.command(id, command),
+            Phase::Loading if self.early.len() < self.config.limits.commands => self.early.push_back((id, command)),
+            Phase::Loading => self.answer_now(id, Code::Busy),
+            Phase::Stopping | Phase::Stopped => self.answer_now(id, Code::Cancelled),
+        }
+    }
+
+    /// A rejection that rests on nothing.
+    fn answer_now(&mut self, command: CommandId, code: Code) {
+        self.out.push_back(ClientOutput::Done { command, result: Err(code.into()) });
+    }
+
+    /// The first report of a run says where its positions start: none is ever reused, whatever happened to the store.
     fn wall_clock(&mut self, millis: UnixMillis) {
         self.wall = Some((self.now, millis));
-        if self.phase == Phase::Ready {
-            self.raise_positions();
+        if self.first_position == Position(0) {
+            // Numbers stay exact in JavaScript, however far ahead the clock is.
+            let by_clock = (millis.0 / 1000).saturating_mul(1_000_000);
+            self.first_position = Position(by_clock.min((1 << 53) - (1 << 32)));
         }
     }
 
-    /// A position is never reused, whatever happened to the store: each open starts beyond the wall clock's second.
-    fn raise_positions(&mut self) {
-        if let Some((_, millis)) = self.wall.filter(|_| !self.inbox.raised()) {
-            let by_clock = Position((millis.0 / 1000).saturating_mul(1_000_000).saturating_sub(1));
-            self.ledger.last_position = self.ledger.last_position.max(by_clock.min(Position((1 << 53) - (1 << 32))));
-            self.inbox.set_raised();
-        }
+    fn assign_position(&mut self) -> Position {
+        self.ledger.assign_position(self.first_position)
     }
 
-    /// Commands waiting for something that the application gave up on.
+    /// The application gave up on a command. What it set going and is durable goes on; what only waits ends.
     fn cancel(&mut self, id: CommandId) {
-        self.pushes.retain(|_, command| *command != id);
-        self.timers.cancel(Timer::Push(id));
-        self.timers.cancel(Timer::Pull(id));
-        self.timers.cancel(Timer::Sync(id));
-        self.inbox.cancel(id);
-        self.syncs.cancel(id);
-        self.early.retain(|(early, _)| *early != id);
+        for timer in [Timer::Push(id), Timer::Pull(id), Timer::Sync(id)] {
+            self.timers.cancel(timer);
+        }
         if self.joining.as_ref().is_some_and(|joining| joining.command() == Some(id)) {
             self.end_join(Code::Cancelled);
+        } else if self.invite.as_ref().is_some_and(|invite| invite.waits(id)) {
+            self.end_invite(Code::Cancelled);
+        } else if self.forget_command(id) {
+            self.reject(id, Code::Cancelled);
         }
+    }
+
+    /// Answers whether the command was waiting for something.
+    fn forget_command(&mut self, id: CommandId) -> bool {
+        let before = self.pushes.len() + self.early.len() + self.loads.len();
+        self.pushes.retain(|_, command| *command != id);
+        self.early.retain(|(early, _)| *early != id);
+        // A pull that nobody hears must not count as having returned anything.
+        self.loads.retain(|_, load| !matches!(load, Load::Inbox(reading) if reading.command == id));
+        let after = self.pushes.len() + self.early.len() + self.loads.len();
+        self.inbox.cancel(id) | self.syncs.cancel(id) | (after < before)
+    }
+
+    /// Every command that waits for something, except pushes, whose blobs are queued whatever becomes of the caller.
+    fn take_commands(&mut self) -> Vec<CommandId> {
+        let mut commands: Vec<CommandId> = self.early.drain(..).map(|(command, _)| command).collect();
+        commands.extend(self.inbox.take_commands());
+        commands.extend(self.syncs.take_commands());
+        for load in std::mem::take(&mut self.loads).into_values() {
+            if let Load::Inbox(reading) = load {
+                commands.push(reading.command);
+            }
+        }
+        for command in &commands {
+            self.timers.cancel(Timer::Pull(*command));
+            self.timers.cancel(Timer::Sync(*command));
+        }
+        commands
     }
 }

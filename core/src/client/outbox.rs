@@ -17,6 +17,8 @@ use bytes::Bytes;
 
 use crate::{
     ids::{BlobId, Digest, IdempotencyKey, Lane, OutboxId},
+    seal::record::Kind,
+    time::{Duration, Time},
     wire::message::WireCode,
 };
 
@@ -41,11 +43,25 @@ pub(super) struct Outbox {
     /// Bytes of rows waiting or flying, as far as they are in memory.
     cache: BTreeMap<OutboxId, Bytes>,
     cached_bytes: usize,
-    refused: [Option<WireCode>; 2],
+    /// The relay's word on a lane, until it takes something from it again.
+    refused: [Option<Refused>; 2],
     recent: VecDeque<Digest>,
     unsent_bytes: u64,
     acked_bytes: u64,
+    /// Own data that every device has, still readable here, and since when.
+    kept: BTreeMap<OutboxId, Time>,
+    kept_bytes: u64,
+    /// Rows that are not at the relay, and how many of them are heads.
     unsent: u64,
+    unsent_heads: u64,
+}
+
+/// A lane that the relay refused.
+#[derive(Debug, Clone, Copy)]
+struct Refused {
+    code: WireCode,
+    /// It was said on this link, which will hear the same again.
+    here: bool,
 }
 
 impl Outbox {
@@ -68,7 +84,7 @@ impl Outbox {
             self.acked_bytes += size;
         } else {
             self.unsent_bytes += size;
-            self.unsent += 1;
+            self.count_unsent(entry.kind, 1);
         }
         self.by_digest.insert(entry.digest, entry.id);
         if let Some(key) = entry.key {
@@ -93,9 +109,26 @@ impl Outbox {
         }
     }
 
-    /// Blobs not at the relay.
+    /// Blobs not at the relay, as a user counts them: heads say nothing that a user did.
     pub(super) fn pending(&self) -> u64 {
-        self.unsent
+        self.unsent - self.unsent_heads
+    }
+
+    /// Whether anything at all is not at the relay.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.unsent > 0
+    }
+
+    /// Bytes sent over this link and not answered.
+    pub(super) fn flying_bytes(&self) -> usize {
+        self.flying_bytes
+    }
+
+    fn count_unsent(&mut self, kind: u8, change: i64) {
+        self.unsent = self.unsent.saturating_add_signed(change);
+        if kind == Kind::Heads as u8 {
+            self.unsent_heads = self.unsent_heads.saturating_add_signed(change);
+        }
     }
 
     pub(super) fn unsent_bytes(&self) -> u64 {
@@ -121,7 +154,7 @@ impl Outbox {
     }
 
     pub(super) fn unsent_ids(&self) -> Vec<BlobId> {
-        self.rows.values().filter(|row| !row.acked && row.lane == Lane::Data).map(|row| row.blob_id).collect()
+        self.rows.values().filter(|row| !row.acked && row.kind == Kind::Data as u8).map(|row| row.blob_id).collect()
     }
 
     pub(super) fn get(&self, id: OutboxId) -> Option<&OutboxEntry> {
@@ -138,19 +171,28 @@ impl Outbox {
 
     /// The standing refusal, data lane first.
     pub(super) fn refusal(&self) -> Option<WireCode> {
-        self.refused[Lane::Data as usize].or(self.refused[Lane::Control as usize])
+        self.refused[Lane::Data as usize].or(self.refused[Lane::Control as usize]).map(|refused| refused.code)
+    }
+
+    /// Whether this link will take no more of some lane.
+    pub(super) fn is_refused_here(&self) -> bool {
+        LANES.into_iter().any(|lane| self.is_blocked(lane))
+    }
+
+    fn is_blocked(&self, lane: Lane) -> bool {
+        self.refused[lane as usize].is_some_and(|refused| refused.here)
     }
 
     /// The relay refused a lane: what flew on it was not stored.
     pub(super) fn refuse(&mut self, lane: Lane, code: WireCode) {
-        self.refused[lane as usize] = Some(code);
+        self.refused[lane as usize] = Some(Refused { code, here: true });
         self.ground(|row| row.lane == lane);
     }
 
     /// The link is gone: what flew is unknown and goes out again as it is.
     pub(super) fn link_lost(&mut self) {
         self.ground(|_| true);
-        self.refused = [None; 2];
+        self.refused.iter_mut().flatten().for_each(|refused| refused.here = false);
     }
 
     fn ground(&mut self, which: impl Fn(&OutboxEntry) -> bool) {
@@ -171,7 +213,7 @@ impl Outbox {
     /// must be loaded; [`Outbox::to_load`] says which.
     pub(super) fn next(&mut self, bytes: usize, window: usize) -> Option<(Lane, Vec<Bytes>)> {
         for lane in LANES {
-            if self.refused[lane as usize].is_some() {
+            if self.is_blocked(lane) {
                 continue;
             }
             let mut run = Vec::new();
@@ -201,7 +243,7 @@ impl Outbox {
         let mut ids = Vec::new();
         let mut bytes = self.cached_bytes;
         for lane in LANES {
-            if self.refused[lane as usize].is_some() {
+            if self.is_blocked(lane) {
                 continue;
             }
             for id in &self.waiting[lane as usize] {
@@ -234,13 +276,34 @@ impl Outbox {
     pub(super) fn acked(&mut self, id: OutboxId) -> Option<OutboxEntry> {
         let row = self.rows.get_mut(&id).filter(|row| !row.acked)?;
         row.acked = true;
-        let size = row.size;
-        let lane = row.lane;
-        self.unsent -= 1;
+        let (size, lane, kind) = (row.size, row.lane, row.kind);
+        self.count_unsent(kind, -1);
+        self.refused[lane as usize] = None;
         self.unsent_bytes -= u64::from(size);
         self.acked_bytes += u64::from(size);
         self.forget(id, lane, size as usize);
         self.rows.get(&id).copied()
+    }
+
+    /// Every device has this row; only this one may still want to read it.
+    pub(super) fn keep(&mut self, id: OutboxId, now: Time) {
+        if let Some(row) = self.rows.get(&id).filter(|row| row.acked)
+            && self.kept.insert(id, now).is_none()
+        {
+            self.acked_bytes -= u64::from(row.size);
+            self.kept_bytes += u64::from(row.size);
+        }
+    }
+
+    /// The oldest kept row, if it is older or more is kept than may be.
+    pub(super) fn outlived(&self, now: Time, age: Duration, bytes: u64) -> Option<OutboxId> {
+        let (id, since) = self.kept.first_key_value()?;
+        (*since + age <= now || self.kept_bytes > bytes).then_some(*id)
+    }
+
+    /// Since when the oldest kept row is kept.
+    pub(super) fn kept_since(&self) -> Option<Time> {
+        self.kept.values().next().copied()
     }
 
     /// A row the relay holds, to note its position.
@@ -250,7 +313,7 @@ impl Outbox {
 
     /// Rows the relay holds, oldest first.
     pub(super) fn acked_rows(&self) -> impl Iterator<Item = &OutboxEntry> {
-        self.rows.values().filter(|row| row.acked)
+        self.rows.values().filter(|row| row.acked && !self.kept.contains_key(&row.id))
     }
 
     /// Remembers an own blob beyond its row: news of it may come after its end.
@@ -270,7 +333,8 @@ impl Outbox {
     pub(super) fn unacked(&mut self, id: OutboxId) {
         if let Some(row) = self.rows.get_mut(&id).filter(|row| row.acked) {
             row.acked = false;
-            self.unsent += 1;
+            let row = *row;
+            self.count_unsent(row.kind, 1);
             self.unsent_bytes += u64::from(row.size);
             self.acked_bytes -= u64::from(row.size);
             self.waiting[row.lane as usize].insert(id);
@@ -280,10 +344,12 @@ impl Outbox {
     /// Drops a row.
     pub(super) fn remove(&mut self, id: OutboxId) -> Option<OutboxEntry> {
         let row = self.rows.remove(&id)?;
-        if row.acked {
+        if self.kept.remove(&id).is_some() {
+            self.kept_bytes -= u64::from(row.size);
+        } else if row.acked {
             self.acked_bytes -= u64::from(row.size);
         } else {
-            self.unsent -= 1;
+            self.count_unsent(row.kind, -1);
             self.unsent_bytes -= u64::from(row.size);
             self.forget(id, row.lane, row.size as usize);
         }

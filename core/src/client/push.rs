@@ -2,11 +2,13 @@
 //!
 //! A blob is sealed once, at enqueueing, and resent as it is. It is durable here before anything else happens.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use crate::{
     client::{
-        Client, Load, Timer,
+        Client, Load, Phase, Timer,
         command::{ClientEvent, Rejection, Reply},
         commit::Effect,
         ledger::{RECENT_KEYS, RESERVE_BLOCK, remember},
@@ -16,6 +18,7 @@ use crate::{
     error::Code,
     ids::{BlobId, CommandId, DeviceId, Digest, IdempotencyKey, Incarnation, Lane, OutboxId, RecordHash},
     limits::MAX_PAYLOAD,
+    machine::StoreFailure,
     seal::record::{self, Kind, Record, SealedRecord, blob_id},
     time::{Duration, UnixMillis},
     wire::message::ToRelay,
@@ -29,6 +32,8 @@ const ACTIVE: Duration = Duration::from_secs(30 * 24 * 3600);
 const REFILL: Duration = Duration::from_secs(3600);
 /// The shortest pause before a refused lane is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// The longest, whatever the relay asks for.
+const LONGEST_RETRY: Duration = Duration::from_secs(15 * 60);
 
 impl Client {
     pub(super) fn push(&mut self, id: CommandId, data: Bytes, key: Option<IdempotencyKey>, detached: bool) {
@@ -52,7 +57,8 @@ impl Client {
         match self.write_record(Kind::Data, data, key) {
             Ok(row) => {
                 // Something was pushed after the wish was heard: that is acting on it.
-                self.ledger.wants_full_push.clear();
+                let heard = &self.ledger.greeted;
+                self.ledger.wants_full_push.retain(|device| !heard.contains(device));
                 self.answer_push(id, row, detached);
             }
             Err(code) => self.reject(id, code),
@@ -80,7 +86,7 @@ impl Client {
             let Some(blob_id) = self.outbox.get(row).map(|row| row.blob_id) else { return };
             return self.done(id, Ok(Reply::Queued { blob_id }));
         }
-        if !self.is_connected() && !self.is_opening() || self.outbox.refusal().is_some() {
+        if !self.is_connected() && !self.is_opening() || self.outbox.refusal().is_some() || self.phase != Phase::Ready {
             return self.answer_pending(row, id);
         }
         if let Some(earlier) = self.pushes.insert(row, id) {
@@ -192,33 +198,50 @@ impl Client {
             let Some((lane, blobs)) = self.outbox.next(RUN_BYTES, window) else { break };
             self.say_now(&ToRelay::Push { lane, blobs });
         }
-        let loading = self.loads.values().any(|load| matches!(load, Load::Outbox));
+        let loading = self.loads.values().any(|load| matches!(load, Load::Outbox(_)));
         if !loading && self.push_room() > 0 {
             let ids = self.outbox.to_load(window);
             if !ids.is_empty() {
-                self.load_rows(ids, Load::Outbox);
+                self.load_rows(ids.clone(), Load::Outbox(ids));
             }
         }
     }
 
+    /// Bytes on their way out. D9: what rotted here would be called tampered everywhere else.
+    pub(super) fn outbox_loaded(&mut self, ids: &[OutboxId], rows: Vec<(OutboxId, Bytes)>) {
+        let rows: BTreeMap<OutboxId, Bytes> = rows.into_iter().collect();
+        let intact = |id: &OutboxId| {
+            let Some(row) = self.outbox.get(*id) else { return true };
+            rows.get(id).is_some_and(|blob| Digest::of(blob) == row.digest)
+        };
+        if !ids.iter().all(intact) {
+            return self.store_failed(StoreFailure::Corrupt);
+        }
+        rows.into_iter().for_each(|(id, blob)| self.outbox.loaded(id, blob));
+    }
+
     /// The relay holds this blob durably. Never moves the relay cursor.
     pub(super) fn pushed(&mut self, digest: Digest) {
+        let Some(id) = self.outbox.by_digest(digest).map(|row| row.id) else { return };
         self.ledger.acknowledged(digest);
         self.outbox.remember_own(digest);
-        let Some(id) = self.outbox.by_digest(digest).map(|row| row.id) else { return };
         let Some(row) = self.outbox.acked(id) else { return };
         let is_data = row.kind == Kind::Data as u8;
         let (blob_id, key) = (row.blob_id, row.key);
-        let position = is_data.then(|| self.ledger.assign_position());
+        // A blob that goes out again after the relay lost it keeps its place, and was told of before.
+        let again = row.position;
+        let position = again.or_else(|| is_data.then(|| self.assign_position()));
         if let Some(row) = self.outbox.acked_row(id) {
             row.position = position;
         }
         self.batch.ops.push(ClientOp::Acked { id, position });
         if let Some(cursor) = position {
-            if let Some(key) = key {
+            if let (Some(key), None) = (key, again) {
                 remember(&mut self.ledger.recent_keys, (key, blob_id, cursor), RECENT_KEYS);
             }
-            self.event(ClientEvent::BlobSynced { id: blob_id, cursor });
+            if again.is_none() {
+                self.event(ClientEvent::BlobSynced { id: blob_id, cursor });
+            }
             if let Some(command) = self.pushes.remove(&id) {
                 self.timers.cancel(Timer::Push(command));
                 self.done(command, Ok(Reply::Pushed { blob_id, cursor }));
@@ -238,18 +261,29 @@ impl Client {
         let others = self.active_others();
         let done: Vec<OutboxId> =
             self.outbox.acked_rows().filter(|row| self.is_covered(row, &others)).map(|row| row.id).collect();
-        done.into_iter().for_each(|id| self.remove_row(id));
+        done.into_iter().for_each(|id| self.finish_row(id));
+        self.trim_inbox();
     }
 
     /// The same for one row that was just acknowledged.
     fn prune_row(&mut self, id: OutboxId) {
         let others = self.active_others();
         if self.outbox.get(id).is_some_and(|row| self.is_covered(row, &others)) {
-            self.remove_row(id);
+            self.finish_row(id);
+            self.trim_inbox();
         }
         while self.outbox.acked_bytes() > self.config.limits.outbox_acked {
             let Some(oldest) = self.outbox.acked_rows().next().map(|row| row.id) else { break };
             self.remove_row(oldest);
+        }
+    }
+
+    /// Nobody waits for this row any more. Data stays readable here as long as read blobs of others do.
+    fn finish_row(&mut self, id: OutboxId) {
+        if self.outbox.get(id).is_some_and(|row| row.position.is_some()) {
+            self.outbox.keep(id, self.now);
+        } else {
+            self.remove_row(id);
         }
     }
 
@@ -274,14 +308,31 @@ impl Client {
         }
     }
 
-    /// The relay lost its log: what some device may lack goes out again, at most once an hour.
-    pub(super) fn refill(&mut self) {
+    /// The relay lost its log: what some device may lack goes out again, at most once an hour, or whoever claims losses at will
+    /// would have it all over and over.
+    pub(super) fn refill_soon(&mut self) {
         let now = self.wall();
-        let recently = |at: UnixMillis| u128::from(now.0.saturating_sub(at.0)) < REFILL.as_millis();
-        if self.ledger.refilled_at.is_some_and(recently) {
-            return;
+        // E8: a clock that was set back says nothing about how long ago it was.
+        let since = |at: UnixMillis| now.0.checked_sub(at.0).map(Duration::from_millis);
+        match self.ledger.refilled_at.and_then(since).filter(|since| *since < REFILL) {
+            Some(since) => {
+                self.ledger.refill_due = true;
+                self.timers.set(Timer::Refill, self.now + (REFILL - since));
+            }
+            None => self.refill(),
         }
-        self.ledger.refilled_at = Some(now);
+    }
+
+    /// A refill that was due when the store was read waits a full hour: who knows how often the process starts.
+    pub(super) fn resume_refill(&mut self) {
+        if self.ledger.refill_due {
+            self.timers.set(Timer::Refill, self.now + REFILL);
+        }
+    }
+
+    pub(super) fn refill(&mut self) {
+        self.ledger.refill_due = false;
+        self.ledger.refilled_at = Some(self.wall());
         let ids: Vec<OutboxId> = self.outbox.acked_rows().map(|row| row.id).collect();
         for id in ids {
             self.outbox.unacked(id);
@@ -291,16 +342,20 @@ impl Client {
 
     /// Pushes that wait are answered: the queue goes on without them.
     pub(super) fn refused_commands(&mut self, code: Code) {
-        let waiting = std::mem::take(&mut self.pushes);
-        for (row, command) in waiting {
+        self.answer_pushes();
+        self.syncs_failed(code);
+    }
+
+    /// Nobody need wait any longer: what is queued goes out by itself.
+    pub(super) fn answer_pushes(&mut self) {
+        for (row, command) in std::mem::take(&mut self.pushes) {
             self.answer_pending(row, command);
         }
-        self.syncs_failed(code);
     }
 
     /// The lane stays refused on this link; a new link starts again from the refused blob.
     pub(super) fn retry_refused(&mut self, wait: Duration) {
-        self.timers.start(Timer::Retry, self.now + wait.max(RETRY));
+        self.timers.start(Timer::Retry, self.now + wait.clamp(RETRY, LONGEST_RETRY));
     }
 }
 

@@ -31,7 +31,7 @@ use crate::{
 /// Tampered blobs remembered so that a second look does not report them again.
 const REMEMBERED: usize = 64;
 /// Chains a group may have: devices, lanes and incarnations.
-const MAX_STREAMS: usize = 1024;
+pub(super) const MAX_STREAMS: usize = 1024;
 
 /// Where entries come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,26 +45,31 @@ pub(super) enum Source {
 }
 
 /// An entry that opened.
-struct Candidate {
-    cursor: Cursor,
-    digest: Digest,
-    blob: Bytes,
-    opened: Opened,
+pub(super) struct Candidate {
+    pub(super) cursor: Cursor,
+    pub(super) digest: Digest,
+    pub(super) blob: Bytes,
+    pub(super) opened: Opened,
 }
 
 impl Client {
     /// Processes entries in the log's order.
     pub(super) fn receive(&mut self, entries: Vec<(Cursor, Bytes)>, source: Source) {
-        let candidates: Vec<Candidate> =
-            entries.into_iter().filter_map(|(cursor, blob)| self.open_entry(cursor, blob, source)).collect();
-        let verified = self.verify(&candidates);
-        for (candidate, good) in candidates.into_iter().zip(verified) {
-            if good {
-                self.take(candidate);
+        let mut candidates = Vec::new();
+        for (cursor, blob) in entries {
+            let Some(candidate) = self.open_entry(cursor, blob, source) else { continue };
+            if !self.knows_sender(&candidate) {
+                // The record that admits a sender may stand right before the sender's first.
+                self.take_verified(std::mem::take(&mut candidates), source);
+            }
+            if self.knows_sender(&candidate) {
+                candidates.push(candidate);
             } else {
-                self.tampered(candidate.cursor, candidate.digest);
+                let Candidate { cursor, digest, blob, opened } = candidate;
+                self.hold(cursor, digest, blob, Why::Sender(opened.record.sender));
             }
         }
+        self.take_verified(candidates, source);
         if source != Source::Held {
             self.offer_held_again();
         }
@@ -73,9 +78,9 @@ impl Client {
     /// Opens an entry, or holds it, or reports it.
     fn open_entry(&mut self, cursor: Cursor, blob: Bytes, source: Source) -> Option<Candidate> {
         let digest = Digest::of(&blob);
-        if source == Source::Held {
-            self.release(digest);
-        } else if self.gaps.holds(digest) || self.ledger.tampered.contains(&digest) {
+        // A second look judges again what was reported: a later record may vouch for it by now.
+        let reported = source == Source::Log && self.ledger.tampered.contains(&digest);
+        if reported || self.gaps.holds(digest) {
             return None;
         }
         let group = self.group.as_ref()?;
@@ -94,12 +99,22 @@ impl Client {
             self.tampered(cursor, digest);
             return None;
         };
-        let sender = opened.record.sender;
-        if group.signing_key(&opened).is_none() {
-            self.hold(cursor, digest, blob, Why::Sender(sender));
-            return None;
-        }
         Some(Candidate { cursor, digest, blob, opened })
+    }
+
+    fn knows_sender(&self, candidate: &Candidate) -> bool {
+        self.group.as_ref().is_some_and(|group| group.signing_key(&candidate.opened).is_some())
+    }
+
+    fn take_verified(&mut self, candidates: Vec<Candidate>, source: Source) {
+        let verified = self.verify(&candidates);
+        for (candidate, good) in candidates.into_iter().zip(verified) {
+            if good {
+                self.take(candidate, source);
+            } else {
+                self.tampered(candidate.cursor, candidate.digest);
+            }
+        }
     }
 
     /// One answer per candidate: runs of a chain are verified backward from their last signature.
@@ -132,12 +147,16 @@ impl Client {
     }
 
     /// A verified record.
-    fn take(&mut self, candidate: Candidate) {
+    pub(super) fn take(&mut self, candidate: Candidate, source: Source) {
         let record = &candidate.opened.record;
         let (sender, seq) = (record.sender, record.seq);
         let Some(group) = &self.group else { return };
         if sender == group.device {
-            return self.own_record(&candidate.opened, candidate.digest);
+            return self.own_record(&candidate.opened, candidate.digest, candidate.cursor);
+        }
+        if self.ledger.for_newer.remove(&candidate.digest) {
+            // Its place was settled when it came; perhaps this build knows its kind.
+            return self.apply(candidate);
         }
         self.heard_from(sender);
         if record.kind == Kind::Heads as u8 {
@@ -146,7 +165,8 @@ impl Client {
         let id = stream_of(&candidate.opened);
         let Some(group) = &mut self.group else { return };
         if !group.streams.contains_key(&id) && group.streams.len() >= MAX_STREAMS {
-            return self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Key);
+            self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Key);
+            return;
         }
         let stream = group.streams.entry(id).or_default();
         match stream.judge(seq, record.prev, candidate.opened.hash) {
@@ -158,13 +178,15 @@ impl Client {
             Judgement::Ahead => {
                 let why = Why::Ahead(id, Box::new(candidate.opened));
                 self.hold(candidate.cursor, candidate.digest, candidate.blob, why);
-                self.gaps.look_again();
             }
-            judgement @ (Judgement::Next | Judgement::NextOfFork) => {
+            judgement @ (Judgement::Next | Judgement::NextOfFork(_)) => {
                 stream.accept(seq, candidate.opened.hash, candidate.cursor);
                 self.touch(id);
-                if judgement == Judgement::NextOfFork {
-                    self.verdict(Verdict::Fork { sender, inc: id.inc, lane: id.lane, seq: seq - 1 });
+                if source != Source::Log {
+                    self.gaps.moved();
+                }
+                if let Judgement::NextOfFork(seq) = judgement {
+                    self.verdict(Verdict::Fork { sender, inc: id.inc, lane: id.lane, seq });
                 }
                 self.note_seen(sender, &candidate.opened.record.seen);
                 self.apply(candidate);
@@ -177,9 +199,11 @@ impl Client {
         match Kind::of(candidate.opened.record.kind) {
             Some(Kind::Data) => self.deliver(&candidate.opened, candidate.blob),
             Some(Kind::Genesis | Kind::Add | Kind::Rename) => self.roster_record(&candidate.opened, candidate.blob),
-            // Written by a newer version: kept for it, reported once.
+            // Written by a newer version: kept for it while there is room, reported once.
             _ => {
-                self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Key);
+                if self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Kind) {
+                    self.ledger.for_newer.insert(candidate.digest);
+                }
                 if !std::mem::replace(&mut self.ledger.unknown_kind, true) {
                     self.event(ClientEvent::Problem(Code::UpdateNeeded));
                 }
@@ -192,7 +216,7 @@ impl Client {
         let Some(group) = &self.group else { return };
         let record = &opened.record;
         let id = super::push::id_of(group, record);
-        let position = self.ledger.assign_position();
+        let position = self.assign_position();
         let size = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
         self.inbox.delivered(position, u32::try_from(blob.len()).unwrap_or(u32::MAX));
         self.batch.ops.push(ClientOp::Deliver(InboxRow { position, blob }));
@@ -222,6 +246,8 @@ impl Client {
     /// A member gave a sign of life of its own.
     fn heard_from(&mut self, device: DeviceId) {
         self.ledger.heard.insert(device, self.wall());
+        // Whoever speaks as a member has its keys, even if its last word in the mailbox was lost.
+        self.invite_heard(device);
         if self.ledger.greeted.insert(device) {
             let Some(name) =
                 self.group.as_ref().and_then(|group| group.roster.get(device)).map(|member| member.name.clone())

@@ -5,7 +5,13 @@
 use bytes::Bytes;
 
 use crate::{
-    client::{Client, Timer, command::ClientEvent, ledger::Place, link::Purpose, receive::Source},
+    client::{
+        Client, Timer,
+        command::ClientEvent,
+        ledger::Place,
+        link::{ANSWER, Link, Purpose},
+        receive::Source,
+    },
     error::{Code, Misbehaviour},
     ids::{Cursor, Digest, Tag},
     limits::MAX_BLOB,
@@ -19,8 +25,8 @@ use crate::{
 /// What a pull under way is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pulling {
-    /// The log, from the relay cursor.
-    Log,
+    /// The log, from the relay cursor as it stood.
+    Log(Cursor),
     /// A second look, with a cursor of its own.
     Scan(Cursor),
 }
@@ -28,47 +34,62 @@ pub(super) enum Pulling {
 impl Client {
     /// Message 2 has opened the channel. The client speaks at once after it, so the relay never waits for a sign of life.
     pub(super) fn second_flight(&mut self, payload: Bytes) -> Result<(), Misbehaviour> {
-        self.timers.set(Timer::Keepalive, self.now + Duration::from_secs(240));
         if self.link.as_ref().is_some_and(|link| link.purpose == Purpose::Joiner) {
             if !payload.is_empty() {
                 return Err(Misbehaviour::OutOfState);
             }
+            self.welcomed();
             self.claim_mailbox();
             return Ok(());
         }
+        if payload.is_empty() {
+            // The relay refuses, and says why in its first frame.
+            self.timers.set(Timer::Answer, self.now + ANSWER);
+            return Ok(());
+        }
         let (welcome, page) = codec::decode_second_flight(payload)?;
+        self.welcomed();
         self.backoff.reset();
         self.last_error = None;
         self.timers.cancel(Timer::Redial);
         self.event(ClientEvent::Connected { relay: welcome.relay_id });
-        self.welcome(&welcome)?;
+        self.welcome(&welcome, page.reset)?;
         let before = self.batch.effects.len();
         self.page(page)?;
         self.attach_invite();
         self.finish_joining();
         // With nothing to push, pull or acknowledge the relay would not learn that this side lives.
-        if self.outbox.pending() == 0 && self.batch.effects.len() == before {
+        if !self.outbox.is_waiting() && self.batch.effects.len() == before {
             self.say_now(&ToRelay::Ack { cursor: self.ledger.place.map(|place| place.cursor).unwrap_or_default() });
         }
         Ok(())
     }
 
-    fn welcome(&mut self, welcome: &Welcome) -> Result<(), Misbehaviour> {
+    fn welcomed(&mut self) {
+        if let Some(link) = &mut self.link {
+            link.welcomed = true;
+        }
+    }
+
+    fn welcome(&mut self, welcome: &Welcome, reset: bool) -> Result<(), Misbehaviour> {
         if welcome.floor > welcome.head || (welcome.max_blob as usize) < MAX_BLOB {
             return Err(Misbehaviour::Cursors);
         }
-        let fresh = Place { relay: welcome.relay_id, cursor: Cursor(0), tag: Tag::default(), floor: welcome.floor };
-        match self.ledger.place {
+        let own = welcome.own.map_or(Cursor(0), |(cursor, _)| cursor);
+        let fresh = Place::beginning(welcome.relay_id, welcome.floor);
+        match &mut self.ledger.place {
             None => self.ledger.place = Some(fresh),
-            Some(place) if place.relay != welcome.relay_id || welcome.head < place.cursor => {
+            // A12: also a log that ends above this cursor, but before what it has acknowledged to this device.
+            Some(place)
+                if place.relay != welcome.relay_id || welcome.head < place.cursor || own < place.own && !reset =>
+            {
                 self.relay_reset(Some(fresh));
+                return Ok(());
             }
-            Some(ref mut place) => {
-                place.floor = place.floor.max(welcome.floor);
-                self.ledger.place = Some(*place);
-            }
+            Some(place) => place.floor = place.floor.max(welcome.floor),
         }
-        if let Some((_, digest)) = welcome.own {
+        // A log that was rolled back names an older blob, and that says nothing about this device's store.
+        if let Some((_, digest)) = welcome.own.filter(|_| !reset) {
             self.check_own(digest);
         }
         Ok(())
@@ -76,10 +97,16 @@ impl Client {
 
     pub(super) fn relay_says(&mut self, message: ToDevice) -> Result<(), Misbehaviour> {
         let joiner = self.link.as_ref().is_some_and(|link| link.purpose == Purpose::Joiner);
+        let welcomed = self.link.as_ref().is_some_and(Link::is_live);
         match message {
+            _ if !welcomed && !matches!(message, ToDevice::Error(_) | ToDevice::Bye { .. }) => {
+                return Err(Misbehaviour::OutOfState);
+            }
             ToDevice::Page(page) if !joiner => self.page(page)?,
             ToDevice::News(news) if !joiner => self.news(news)?,
-            ToDevice::Pushed { stored } if !joiner => stored.into_iter().for_each(|(digest, _)| self.pushed(digest)),
+            ToDevice::Pushed { stored } if !joiner => {
+                stored.into_iter().for_each(|(digest, cursor)| self.pushed_at(digest, cursor));
+            }
             ToDevice::Pong => {}
             ToDevice::Bye { retry_after } => {
                 self.dismissed(Code::Offline, Duration::from_millis(u64::from(retry_after)));
@@ -98,53 +125,58 @@ impl Client {
     /// An answer to a pull.
     fn page(&mut self, page: Page) -> Result<(), Misbehaviour> {
         check_cursors(&page)?;
-        let Some(pulling) = self.link.as_mut().and_then(|link| link.pulling.take()) else {
-            return Err(Misbehaviour::OutOfState);
-        };
-        if let Some(place) = &mut self.ledger.place {
-            place.floor = place.floor.max(page.floor);
+        let Some(link) = &mut self.link else { return Err(Misbehaviour::OutOfState) };
+        let Some(pulling) = link.pulling.take() else { return Err(Misbehaviour::OutOfState) };
+        // Only the page inside message 2 may be empty although there is more: the first blob may not fit it.
+        let first = !std::mem::replace(&mut link.had_page, true);
+        let (Pulling::Log(after) | Pulling::Scan(after)) = pulling;
+        // A18: a relay that promises more and gives nothing, or finds one log after the other replaced, would keep a client pulling
+        // for ever.
+        let empty_promise = page.more && page.entries.is_empty() && !first;
+        let second_reset = page.reset && (after == Cursor(0) || !first);
+        if page.after != after || empty_promise || second_reset {
+            return Err(Misbehaviour::Cursors);
         }
         match pulling {
-            Pulling::Scan(after) if page.after != after => Err(Misbehaviour::Cursors),
+            Pulling::Log(_) => self.log_page(page),
             Pulling::Scan(_) => {
+                self.raise_floor(page.floor);
                 let last = page.entries.last().map(|(cursor, _)| *cursor);
                 self.receive(page.entries, Source::Scan);
                 self.scanned(last, page.more);
-                Ok(())
             }
-            Pulling::Log => self.log_page(page),
-        }
-    }
-
-    fn log_page(&mut self, page: Page) -> Result<(), Misbehaviour> {
-        let Some(place) = self.ledger.place else { return Err(Misbehaviour::OutOfState) };
-        if page.reset {
-            // A12: another blob stands where this device had read: the log was rolled back and has grown again.
-            self.relay_reset(Some(Place { cursor: Cursor(0), tag: Tag::default(), ..place }));
-            return Ok(());
-        }
-        if page.after != place.cursor {
-            // A first page answers the cursor of before a reset; the next pull asks again.
-            return Ok(());
-        }
-        if page.more && page.entries.is_empty() && !self.first_page_may_be_empty() {
-            // A18: a relay that promises more and gives nothing would keep a client pulling for ever.
-            return Err(Misbehaviour::Cursors);
-        }
-        self.syncs.saw_head(page.head);
-        self.entries(page.entries);
-        if let Some(link) = &mut self.link {
-            link.caught_up = !page.more;
-        }
-        if !page.more {
-            self.log_read();
         }
         Ok(())
     }
 
-    /// Only the page inside message 2 may be empty although there is more: the first blob may not fit it.
-    fn first_page_may_be_empty(&mut self) -> bool {
-        self.link.as_mut().is_some_and(|link| !std::mem::replace(&mut link.had_page, true))
+    fn log_page(&mut self, page: Page) {
+        let Some(place) = self.ledger.place.filter(|place| place.cursor == page.after) else {
+            // It answers the cursor of before a reset; the next pull asks again.
+            return;
+        };
+        if page.reset {
+            // A12: another blob stands where this device had read: the log was rolled back and has grown again.
+            return self.relay_reset(Some(Place::beginning(place.relay, page.floor)));
+        }
+        self.raise_floor(page.floor);
+        if self.inbox.is_full(&self.config.limits) {
+            // Every first flight pulls; what there is no room for comes again once the application has read.
+            return;
+        }
+        let fresh = self.syncs.saw_head(page.head);
+        self.entries(page.entries);
+        if let Some(link) = &mut self.link {
+            link.caught_up = !page.more && !link.behind && fresh;
+        }
+        if !page.more {
+            self.log_read();
+        }
+    }
+
+    fn raise_floor(&mut self, floor: Cursor) {
+        if let Some(place) = &mut self.ledger.place {
+            place.floor = place.floor.max(floor);
+        }
     }
 
     /// A page of one entry that nobody asked for.
@@ -166,17 +198,29 @@ impl Client {
                 self.log_read();
             }
             None if follows && self.is_own(news.digest) => {
-                self.pushed(news.digest);
+                self.pushed_at(news.digest, news.cursor);
                 self.advance(news.cursor, news.digest);
                 self.log_read();
             }
+            // A22: however many come, one pull is under way and at most one more follows it.
             _ => {
                 if let Some(link) = &mut self.link {
                     link.caught_up = false;
+                    link.behind = true;
                 }
             }
         }
         Ok(())
+    }
+
+    /// The relay says that it holds a blob of this device. Of any other blob it proves nothing, and is not believed (A16).
+    fn pushed_at(&mut self, digest: Digest, cursor: Cursor) {
+        if self.is_own(digest) {
+            if let Some(place) = &mut self.ledger.place {
+                place.own = place.own.max(cursor);
+            }
+            self.pushed(digest);
+        }
     }
 
     /// Processes entries that follow the relay cursor and moves it over them.
@@ -199,7 +243,6 @@ impl Client {
         if self.outbox.pending() == 0 {
             self.ledger.last_synced_at = Some(UnixMillis(self.wall().0 / 1000 * 1000));
         }
-        self.look_again();
     }
 
     /// Pulls when there is something to pull, room for it, and no pull under way.
@@ -229,7 +272,6 @@ impl Client {
         match refusal.request {
             Request::Push(lane) => {
                 self.outbox.refuse(lane, refusal.code);
-                self.last_error = Some(code);
                 self.refused_commands(code);
                 self.retry_refused(wait);
             }

@@ -8,14 +8,26 @@
 use bytes::Bytes;
 
 use crate::{
-    client::{Client, Load, command::ClientEvent, ledger::remember, receive::stream_of, stream::Stream},
-    ids::{Digest, OutboxId, StreamId},
-    seal::record::{self, Kind, Opened},
+    client::{
+        Client, Load,
+        command::ClientEvent,
+        ledger::{RESERVE_BLOCK, remember},
+        receive::{MAX_STREAMS, stream_of},
+        store::ClientOp,
+        stream::{Stream, short},
+        verdict::Verdict,
+    },
+    ids::{Cursor, Digest, Lane, OutboxId, StreamId},
+    seal::{
+        record::{self, Kind, Opened, Record},
+        roster::HeadsPayload,
+    },
 };
 
 /// How this device's own chains stood when the store was read.
 #[derive(Debug, Default)]
 pub(super) struct Opening {
+    read: bool,
     streams: Vec<(StreamId, Stream)>,
     newest: OutboxId,
     /// Records are being sealed again: nothing may leave.
@@ -25,27 +37,36 @@ pub(super) struct Opening {
 }
 
 impl Client {
-    /// Remembers how the own chains stand before anything is written.
+    /// Remembers how the own chains stand before anything is written. A store read again in one run changes nothing about that.
     pub(super) fn remember_opening(&mut self) {
+        if self.opening.read {
+            return;
+        }
         let own = |(id, stream): (&StreamId, &Stream)| (*id, stream.clone());
-        let streams = self.group.as_ref().map_or_else(Vec::new, |group| {
+        self.opening.streams = self.group.as_ref().map_or_else(Vec::new, |group| {
             group.streams.iter().filter(|(id, _)| id.device == group.device).map(own).collect()
         });
-        self.opening =
-            Opening { streams, newest: self.outbox.newest().unwrap_or_default(), reissuing: false, settled: false };
+        self.opening.newest = self.outbox.newest().unwrap_or_default();
+        self.opening.read = true;
     }
 
     pub(super) fn may_push(&self) -> bool {
         !self.opening.reissuing
     }
 
-    /// From now on this device counts anew.
-    pub(super) fn start_incarnation(&mut self) {
-        if self.ledger.inc != [0; 8] {
-            self.ledger.earlier_inc = Some(self.ledger.inc());
+    /// From now on this device counts anew. Older copies of its database are told by the counter, which is raised past them all.
+    pub(super) fn start_incarnation(&mut self, reserved: u64) {
+        let inc = self.ledger.inc();
+        let written = self.group.as_ref().is_some_and(|group| {
+            group.streams.iter().any(|(id, stream)| id.device == group.device && id.inc == inc && stream.last > 0)
+        });
+        if written {
+            self.ledger.earlier_inc = Some(inc);
         }
         self.ledger.inc = self.draws.keys.bytes();
         self.ledger.heads_due = true;
+        self.ledger.reserved = self.ledger.reserved.max(reserved).saturating_add(RESERVE_BLOCK);
+        self.batch.ops.push(ClientOp::Reserve(self.ledger.reserved));
         self.opening.settled = true;
     }
 
@@ -53,32 +74,59 @@ impl Client {
     pub(super) fn check_own(&mut self, digest: Digest) {
         if !self.ledger.own_recent.contains(&digest) && !self.is_own(digest) {
             self.store_is_older();
+            // The relay says so again until something newer reaches it.
+            self.ledger.acknowledged(digest);
         }
     }
 
     /// An own record came back from the log.
-    pub(super) fn own_record(&mut self, opened: &Opened, digest: Digest) {
+    pub(super) fn own_record(&mut self, opened: &Opened, digest: Digest, cursor: Cursor) {
         let id = stream_of(opened);
-        let heads = opened.record.kind == Kind::Heads as u8;
-        let known = self.group.as_ref().and_then(|group| group.streams.get(&id)).map_or(0, |stream| stream.last);
-        if !heads && opened.record.seq > known {
-            self.adopt_own(opened);
+        let (seq, heads) = (opened.record.seq, opened.record.kind == Kind::Heads as u8);
+        let stream = self.group.as_ref().and_then(|group| group.streams.get(&id));
+        let known = stream.map_or(0, |stream| stream.last);
+        if heads {
+            return self.own_heads(&opened.record, digest);
+        }
+        if seq > known {
+            self.store_is_older();
+            return self.adopt_own(opened, cursor);
+        }
+        if stream.and_then(|stream| stream.known(seq)).is_some_and(|known| known != short(opened.hash)) {
+            // D12: a clone of this device counts on its own. Both cannot stand, and this one changes its count.
+            self.verdict(Verdict::Equivocation { device: id.device, inc: id.inc, lane: id.lane, seq });
             return self.store_is_older();
         }
-        // A16: the echo is as good as an acknowledgement; without either the same bytes go out again.
+        self.echoed(digest);
+    }
+
+    /// What this device once said of where its chains end.
+    fn own_heads(&mut self, record: &Record, digest: Digest) {
+        let last = |lane| {
+            let id = StreamId { device: record.sender, inc: record.inc, lane };
+            self.group.as_ref().and_then(|group| group.streams.get(&id)).map_or(0, Stream::heard_of)
+        };
+        let control = HeadsPayload::decode(&record.payload).map_or(0, |payload| payload.control_seq);
+        if record.seq > last(Lane::Data) || control > last(Lane::Control) {
+            self.store_is_older();
+            return self.adopt_heads(record);
+        }
+        self.echoed(digest);
+    }
+
+    /// A16: the echo is as good as an acknowledgement; without either the same bytes go out again.
+    fn echoed(&mut self, digest: Digest) {
         if self.outbox.by_digest(digest).is_some_and(|row| !row.acked) {
             self.pushed(digest);
         }
     }
 
     /// Learns where an own chain of before the restore really ended.
-    fn adopt_own(&mut self, opened: &Opened) {
+    fn adopt_own(&mut self, opened: &Opened, cursor: Cursor) {
         let id = stream_of(opened);
-        if id.inc != self.ledger.inc() || self.opening.settled {
-            if let Some(group) = &mut self.group {
-                let place = self.ledger.place.map(|place| place.cursor).unwrap_or_default();
-                group.streams.entry(id).or_default().accept(opened.record.seq, opened.hash, place);
-            }
+        let Some(group) = self.group.as_mut() else { return };
+        if group.streams.contains_key(&id) || group.streams.len() < MAX_STREAMS {
+            group.streams.entry(id).or_default().accept(opened.record.seq, opened.hash, cursor);
             self.touch(id);
         }
     }
@@ -88,7 +136,7 @@ impl Client {
         if self.opening.settled {
             return;
         }
-        self.start_incarnation();
+        self.start_incarnation(0);
         let since: Vec<(OutboxId, Digest)> = self
             .outbox
             .rows()

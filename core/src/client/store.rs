@@ -46,7 +46,7 @@ pub enum ClientOp {
         /// Its position, for data.
         position: Option<Position>,
     },
-    /// The relay no longer holds this blob: it must go out again.
+    /// The relay no longer holds this blob: it must go out again. It keeps its position.
     Unacked(OutboxId),
     /// Removes a row: every device has it, or another row replaces it.
     Remove(OutboxId),

@@ -1,7 +1,13 @@
 //! One chain of records as this device knows it, and the judgement of what claims to extend it.
 //!
 //! Pure bookkeeping: it opens nothing, verifies no signature and emits nothing. The caller passes records whose signature or run
-//! has been verified.
+//! has been verified. Numbers come from members, so any value may come: nothing here overflows.
+//!
+//! ```text
+//!        baseline            last             wanted
+//!  1 ──────┬──────────────────┬─────────────────┬────►
+//!   nobody's fault     held, or given up   another device has it
+//! ```
 //!
 //! Invariant: `last` only grows; the window holds the hashes of the records that end at `last` without a hole.
 
@@ -34,9 +40,11 @@ pub(super) struct Stream {
     pub(super) at: Cursor,
     /// What this device's own records have told others of it.
     pub(super) reported: u64,
-    /// Another device holds up to here.
+    /// The highest record another device was heard to hold beyond `last`.
     wanted: Option<(u64, ShortHash)>,
-    /// Since when, on this run's clock.
+    /// Up to where records have been reported missing on another device's word. They may still come.
+    told: u64,
+    /// Since when something not yet reported is wanted, on this run's clock.
     #[serde(skip)]
     pub(super) wanted_since: Option<Time>,
 }
@@ -46,8 +54,8 @@ pub(super) struct Stream {
 pub(super) enum Judgement {
     /// The next one.
     Next,
-    /// The next one, but it names another predecessor than this device holds.
-    NextOfFork,
+    /// The next one, but at this number two devices hold, or were told of, different records.
+    NextOfFork(u64),
     /// Already here.
     Known,
     /// Another record stands here already: both are signed.
@@ -79,45 +87,41 @@ impl Stream {
 
     /// The highest number this device answers for: what it holds, or was told at pairing.
     pub(super) fn reach(&self) -> (u64, Option<RecordHash>) {
-        match self.baseline {
-            Some((seq, hash)) if seq > self.last => (seq, Some(hash)),
-            _ => (self.last, self.head),
-        }
+        self.open_baseline().map_or((self.last, self.head), |(seq, hash)| (seq, Some(hash)))
+    }
+
+    /// The highest number this device ever heard of.
+    pub(super) fn heard_of(&self) -> u64 {
+        self.wanted.map_or(self.last, |(seq, _)| seq.max(self.last))
     }
 
     /// Judges a verified record.
     pub(super) fn judge(&self, seq: u64, prev: RecordHash, hash: RecordHash) -> Judgement {
-        if seq == 0 {
-            return Judgement::Impossible;
-        }
+        let Some(before) = seq.checked_sub(1) else { return Judgement::Impossible };
         if seq <= self.last {
             return match self.known(seq) {
                 Some(known) if known != short(hash) => Judgement::Equivocation,
                 _ => Judgement::Known,
             };
         }
-        let agrees = |expected: Option<RecordHash>, got: RecordHash| expected.is_none_or(|expected| expected == got);
-        if let Some((base, base_hash)) = self.baseline {
-            if seq == base && seq > self.last {
-                return if base_hash == hash { Judgement::Next } else { Judgement::Equivocation };
-            }
-            if seq <= base {
-                return Judgement::Next;
-            }
-            if self.last < base && seq == base + 1 {
-                return if prev == base_hash { Judgement::Next } else { Judgement::NextOfFork };
-            }
-        }
-        if seq == self.last + 1 {
+        let forked = match self.open_baseline() {
+            Some((base, _)) if seq < base => None,
+            Some((base, base_hash)) if seq == base => (base_hash != hash).then_some(base),
+            Some((base, base_hash)) if before == base => (base_hash != prev).then_some(base),
             // The first record of an incarnation names the end of the one before, which is judged there.
-            return if self.last == 0 || agrees(self.head, prev) { Judgement::Next } else { Judgement::NextOfFork };
-        }
-        Judgement::Ahead
+            None if before == self.last => {
+                (self.last > 0 && self.head.is_some_and(|head| head != prev)).then_some(before)
+            }
+            _ => return Judgement::Ahead,
+        };
+        // A9: another device may have named this place before the record came.
+        let named = self.wanted.filter(|(wanted, named)| *wanted == seq && *named != short(hash));
+        forked.or(named.map(|(seq, _)| seq)).map_or(Judgement::Next, Judgement::NextOfFork)
     }
 
     /// Takes a record that was judged to be next.
     pub(super) fn accept(&mut self, seq: u64, hash: RecordHash, at: Cursor) {
-        if seq != self.last + 1 {
+        if seq != self.last.saturating_add(1) {
             self.window.clear();
         }
         self.last = seq;
@@ -127,10 +131,7 @@ impl Stream {
         if self.window.len() > WINDOW {
             self.window.pop_front();
         }
-        if self.wanted.is_some_and(|(seq, _)| seq <= self.last) {
-            self.wanted = None;
-            self.wanted_since = None;
-        }
+        self.forget_wanted();
     }
 
     /// Judges what another device's `seen` says of this chain, and remembers what this device lacks.
@@ -141,40 +142,56 @@ impl Stream {
                 _ => Naming::Agrees,
             };
         }
-        if let Some((base, base_hash)) = self.baseline
+        if let Some((base, base_hash)) = self.open_baseline()
             && seq <= base
         {
             return if seq == base && short(base_hash) != hash { Naming::Differs } else { Naming::Agrees };
         }
-        if self.wanted.is_none_or(|(wanted, _)| wanted < seq) {
-            self.wanted = Some((seq, hash));
+        if self.wanted.is_some_and(|(wanted, named)| wanted == seq && named != hash) {
+            // Two other devices were shown different records.
+            return Naming::Differs;
         }
+        if self.heard_of() >= seq {
+            return Naming::Agrees;
+        }
+        self.wanted = Some((seq, hash));
         self.wanted_since.get_or_insert(now);
         Naming::Beyond
     }
 
     /// The records missing before `next`, unless a baseline covers them.
     pub(super) fn missing_before(&self, next: u64) -> Option<(u64, u64)> {
-        let from = self.last.max(self.baseline.map_or(0, |(seq, _)| seq)) + 1;
+        let from = self.reach().0.checked_add(1)?;
         (from < next).then(|| (from, next - 1))
     }
 
-    /// The records another device holds and this one lacks.
+    /// The records another device holds, this one lacks, and nobody was told of.
     pub(super) fn missing_wanted(&self) -> Option<(u64, u64)> {
-        self.wanted.and_then(|(seq, _)| self.missing_before(seq + 1))
+        let (to, _) = self.wanted?;
+        let from = self.reach().0.max(self.told).checked_add(1)?;
+        (from <= to).then_some((from, to))
     }
 
-    /// Gives up on everything up to and including `seq`.
-    pub(super) fn skip(&mut self, seq: u64) {
-        if seq > self.last {
-            self.last = seq;
-            self.head = None;
-            self.window.clear();
-        }
-        if self.wanted.is_some_and(|(wanted, _)| wanted <= self.last) {
-            self.wanted = None;
-            self.wanted_since = None;
-        }
+    /// Everything wanted has been reported missing. It may still come: nothing after it is here.
+    pub(super) fn tell_wanted(&mut self) {
+        self.told = self.told.max(self.heard_of());
+        self.wanted_since = None;
+    }
+
+    /// Gives up on everything before `next`; answers what is to be reported.
+    pub(super) fn skip_before(&mut self, next: u64) -> Option<(u64, u64)> {
+        let (from, to) = self.missing_before(next)?;
+        let untold = self.told.checked_add(1).map(|untold| untold.max(from)).filter(|untold| *untold <= to);
+        self.last = to;
+        self.head = None;
+        self.window.clear();
+        self.forget_wanted();
+        untold.map(|from| (from, to))
+    }
+
+    /// The store was read: what is wanted is waited for from now on.
+    pub(super) fn resume(&mut self, now: Time) {
+        self.wanted_since = self.missing_wanted().map(|_| now);
     }
 
     /// The relay's log is another one: places in it mean nothing any more.
@@ -185,8 +202,20 @@ impl Stream {
     /// Hash of the record at `seq`, if it is in the window.
     pub(super) fn known(&self, seq: u64) -> Option<ShortHash> {
         let back = usize::try_from(self.last.checked_sub(seq)?).ok()?;
-        let index = self.window.len().checked_sub(back + 1)?;
+        let index = self.window.len().checked_sub(back.checked_add(1)?)?;
         self.window.get(index).copied()
+    }
+
+    /// The baseline, while this device's own records do not reach it.
+    fn open_baseline(&self) -> Option<(u64, RecordHash)> {
+        self.baseline.filter(|(seq, _)| *seq > self.last)
+    }
+
+    fn forget_wanted(&mut self) {
+        if self.wanted.is_some_and(|(wanted, _)| wanted <= self.last) {
+            self.wanted = None;
+            self.wanted_since = None;
+        }
     }
 }
 
@@ -196,3 +225,6 @@ pub(super) fn short(hash: RecordHash) -> ShortHash {
     out.copy_from_slice(&hash.0[..8]);
     out
 }
+
+#[cfg(test)]
+mod tests;

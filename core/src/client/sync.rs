@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(super) struct Syncs {
     open: Vec<SyncNow>,
+    /// Pulls of the log sent so far. One is under way at most, so an answer is to the newest.
+    pulls: u64,
     head: Cursor,
     reported: Option<(u64, u64)>,
 }
@@ -25,23 +27,34 @@ pub(super) struct Syncs {
 struct SyncNow {
     command: CommandId,
     through: Option<OutboxId>,
-    /// A page asked for after the call has said where the head is.
+    /// Pulls sent before the call: their pages say nothing of the head at the call.
+    before: u64,
     pulled: bool,
 }
 
 impl Syncs {
-    pub(super) fn cancel(&mut self, command: CommandId) {
+    /// Answers whether it was under way.
+    pub(super) fn cancel(&mut self, command: CommandId) -> bool {
+        let before = self.open.len();
         self.open.retain(|sync| sync.command != command);
+        self.open.len() < before
     }
 
     pub(super) fn take_commands(&mut self) -> Vec<CommandId> {
         self.open.drain(..).map(|sync| sync.command).collect()
     }
 
-    /// A page answered a pull.
-    pub(super) fn saw_head(&mut self, head: Cursor) {
+    /// A pull of the log leaves.
+    pub(super) fn pulling(&mut self) {
+        self.pulls += 1;
+    }
+
+    /// A page answered the newest pull. Answers false when some sync was asked for after that pull and needs another.
+    pub(super) fn saw_head(&mut self, head: Cursor) -> bool {
         self.head = head;
-        self.open.iter_mut().for_each(|sync| sync.pulled = true);
+        let pulls = self.pulls;
+        self.open.iter_mut().for_each(|sync| sync.pulled |= pulls > sync.before);
+        self.open.iter().all(|sync| sync.pulled)
     }
 }
 
@@ -56,12 +69,18 @@ impl Client {
         if self.inbox.is_full(&self.config.limits) {
             return self.reject(command, Code::InboxFull);
         }
-        self.backoff.hurry();
+        self.asked_for();
+        // Whoever asks wants it tried now, also what the relay refused a while ago.
+        self.restart_link();
         if let Some(link) = self.link.as_mut().filter(|link| link.is_live()) {
             // What was pulled before the call says nothing of the head at the call.
             link.caught_up = false;
         }
-        self.syncs.open.push(SyncNow { command, through: self.outbox.newest(), pulled: false });
+        if self.syncs.open.is_empty() {
+            self.syncs.reported = None;
+        }
+        let (through, before) = (self.outbox.newest(), self.syncs.pulls);
+        self.syncs.open.push(SyncNow { command, through, before, pulled: false });
         self.timers.set(Timer::Sync(command), self.now + PATIENCE);
     }
 
@@ -75,6 +94,9 @@ impl Client {
     pub(super) fn advance_syncs(&mut self) {
         if self.syncs.open.is_empty() {
             return;
+        }
+        if self.inbox.is_full(&self.config.limits) {
+            return self.syncs_failed(Code::InboxFull);
         }
         self.report_progress();
         let caught_up =
@@ -108,10 +130,7 @@ impl Client {
 
     /// The link is down: commands that need it are answered now.
     pub(super) fn offline_commands(&mut self, code: Code) {
-        let waiting = std::mem::take(&mut self.pushes);
-        for (row, command) in waiting {
-            self.answer_pending(row, command);
-        }
+        self.answer_pushes();
         self.syncs_failed(code);
         self.invite_offline(code);
         self.join_offline(code);

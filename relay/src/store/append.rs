@@ -1,12 +1,12 @@
 //! Appending one link's run to its group's log.
 //!
 //! The cursor of a blob is the group's head plus one, taken inside the transaction (never a database sequence), so cursors have no
-//! holes and no reader sees one without those before it (G11). The digest index decides what is a duplicate; quotas are running
-//! totals, so a push costs the same at any backlog.
+//! holes and no reader sees one without those before it (G11). Quotas are running
+//! totals, so a push costs the same at any backlog. [`super::digests`] knows the duplicates.
 //!
 //! A run stops at its first refusal: what follows in the lane would only open a gap.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 use zerok_core::{
     ids::{Cursor, Digest, Lane},
     relay::store::{Append, RelayOutcome, Stored},
@@ -18,7 +18,7 @@ use super::{
     member,
     schema::{MAX_CURSOR, MAX_GROUP},
     sweep,
-    transaction::{Group, Transaction, Trouble, above, cursor_of, place, signed},
+    transaction::{Group, Transaction, Trouble, above, place, signed},
 };
 
 /// Blobs up to this size, and the control lane, may use the last twentieth of a quota.
@@ -73,33 +73,26 @@ fn one(tx: &mut Transaction<'_>, run: &Append, digest: Digest, body: &[u8]) -> R
             Some(code) => return Ok(Stored::Refused(code)),
         }
     }
-    let Some(group) = tx.group(run.group)? else {
+    let Some((group, digests)) = tx.log(run.group)? else {
         return Err(Trouble::Contradiction("a new group is not there"));
     };
     group.dirty |= group.quota_bytes != run.group_bytes || group.quota_count != run.group_blobs;
     group.quota_bytes = run.group_bytes;
     group.quota_count = run.group_blobs;
+    // First of all, because a duplicate needs no room.
+    if let Some(cursor) = digests.find(conn, group.number, (group.floor, group.head), digest)? {
+        return Ok(Stored::Duplicate(Cursor(cursor)));
+    }
     if refusal(run, group.head, group.bytes, group.count, len).is_some() {
-        // Only here is the digest looked up first: a duplicate needs no room.
-        if let Some(cursor) = lookup(conn, group.number, digest)? {
-            return Ok(Stored::Duplicate(cursor));
-        }
-        sweep::make_room(conn, group, day(run.now))?;
+        sweep::make_room(conn, digests, group, day(run.now))?;
         if let Some(code) = refusal(run, group.head, group.bytes, group.count, len) {
             return Ok(Stored::Refused(code));
         }
     }
     let cursor = group.head + 1;
-    let inserted = conn
-        .prepare_cached(
-            "INSERT INTO blobs (place, grp, digest, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (grp, digest) DO NOTHING",
-        )?
-        .execute(params![place(group.number, cursor), group.number, digest.0, body])?;
-    if inserted == 0 {
-        return lookup(conn, group.number, digest)?
-            .map(Stored::Duplicate)
-            .ok_or(Trouble::Contradiction("a digest is taken by no blob"));
-    }
+    conn.prepare_cached("INSERT INTO blobs (place, body) VALUES (?1, ?2)")?
+        .execute(params![place(group.number, cursor), body])?;
+    digests.add(conn, group.number, (group.floor, group.head), digest)?;
     group.head = cursor;
     group.bytes = group.bytes.saturating_add(len);
     group.count += 1;
@@ -114,14 +107,6 @@ fn refusal(run: &Append, head: u64, bytes: u64, count: u64, len: u64) -> Option<
         || above(count.saturating_add(1), run.group_blobs, share)
         || head >= MAX_CURSOR;
     full.then_some(WireCode::GroupFull)
-}
-
-fn lookup(conn: &rusqlite::Connection, number: i64, digest: Digest) -> Result<Option<Cursor>, Trouble> {
-    let place: Option<i64> = conn
-        .prepare_cached("SELECT place FROM blobs WHERE grp = ?1 AND digest = ?2")?
-        .query_row(params![number, digest.0], |row| row.get(0))
-        .optional()?;
-    Ok(place.map(|place| Cursor(cursor_of(place))))
 }
 
 /// Makes a group's row, counted against where the pusher comes from (G4).

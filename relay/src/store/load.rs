@@ -10,7 +10,7 @@ use zerok_core::{
 };
 
 use super::{
-    mailbox,
+    digests, mailbox,
     transaction::{Trouble, cursor_of, place, unsigned},
 };
 
@@ -99,12 +99,9 @@ fn differs(conn: &Connection, row: &Row, query: PageQuery) -> Result<bool, Troub
     if after == row.floor {
         return Ok(query.tag != row.floor_tag);
     }
-    let digest: [u8; 16] = conn
-        .prepare_cached("SELECT digest FROM blobs WHERE place = ?1")?
-        .query_row([place(row.number, after)], |row| row.get(0))
-        .optional()?
-        .ok_or(Trouble::Contradiction("a cursor above the floor has no blob"))?;
-    Ok(query.tag != Digest(digest).tag())
+    let digest = digests::at(conn, row.number, after)?;
+    let digest = digest.ok_or(Trouble::Contradiction("a cursor above the floor has no digest"))?;
+    Ok(query.tag != digest.tag())
 }
 
 fn entries(conn: &Connection, row: &Row, query: PageQuery) -> Result<Vec<(Cursor, Bytes)>, Trouble> {

@@ -65,16 +65,12 @@ pub(super) fn claim(conn: &Connection, id: MailboxId, link: LinkKey, now: UnixMi
     let Some(there) = find(conn, id)?.filter(|there| there.serves(now)) else {
         return Ok(Err(WireCode::InviteUnknown));
     };
-    match there.joiner {
-        Some(joiner) if joiner == link => Ok(Ok(())),
-        Some(_) => Ok(Err(WireCode::InviteUsed)),
-        None => {
-            conn.prepare_cached("UPDATE mailboxes SET joiner = ?2 WHERE id = ?1")?.execute(params![id.0, link.0])?;
-            conn.prepare_cached("UPDATE mailboxes SET closed = 1 WHERE id = ?1 AND id <> ?2")?
-                .execute([there.twin.0, id.0])?;
-            Ok(Ok(()))
-        }
+    if there.joiner.is_some_and(|joiner| joiner != link) {
+        return Ok(Err(WireCode::InviteUsed));
     }
+    conn.prepare_cached("UPDATE mailboxes SET joiner = ?2 WHERE id = ?1")?.execute(params![id.0, link.0])?;
+    conn.prepare_cached("UPDATE mailboxes SET closed = 1 WHERE id = ?1 AND id <> ?2")?.execute([there.twin.0, id.0])?;
+    Ok(Ok(()))
 }
 
 /// Leaves a message for the other side.

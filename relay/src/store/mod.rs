@@ -12,9 +12,10 @@
 //!
 //! # Layout
 //! [`schema`]: the file. [`writer`]: group commit. [`transaction`]: operations within one commit: [`append`], [`member`],
-//! [`mailbox`], [`sweep`]. [`load`]: reading. [`disk`]: the reserve. [`figures`]: counters.
+//! [`digests`], [`mailbox`], [`sweep`]. [`load`]: reading. [`disk`]: the reserve. [`figures`]: counters.
 
 mod append;
+mod digests;
 mod disk;
 mod figures;
 mod load;
@@ -39,6 +40,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use rusqlite::Connection;
 use zerok_core::{
     ids::{GroupId, LoadId, MailboxId, RelayId},
     machine::{StoreFailure, StoreInput, StoreOutput},
@@ -75,7 +77,8 @@ impl Default for Settings {
 pub struct RelayDb {
     shared: Arc<Shared>,
     jobs: Option<Sender<Job>>,
-    threads: Vec<JoinHandle<()>>,
+    writer: Option<JoinHandle<Connection>>,
+    readers: Vec<JoinHandle<()>>,
     set_aside: Option<PathBuf>,
 }
 
@@ -102,15 +105,15 @@ impl RelayDb {
         });
         let disk = Disk::new(dir.to_owned(), settings.reserve_bytes);
         let writer = Writer::new(ready.writer, queue, Arc::clone(&shared), disk, settings.max_bytes)?;
-        let mut threads = Vec::with_capacity(readers.len() + 1);
-        threads.push(thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run())?);
+        let writer = thread::Builder::new().name("store-writer".to_owned()).spawn(move || writer.run())?;
+        let mut threads = Vec::with_capacity(readers.len());
         for (machine, (conn, queue)) in readers.into_iter().enumerate() {
             let shared = Arc::clone(&shared);
             let name = format!("store-reader-{machine}");
             threads
                 .push(thread::Builder::new().name(name).spawn(move || writer::read(&conn, &queue, machine, &shared))?);
         }
-        Ok(Self { shared, jobs: Some(jobs), threads, set_aside: ready.set_aside })
+        Ok(Self { shared, jobs: Some(jobs), writer: Some(writer), readers: threads, set_aside: ready.set_aside })
     }
 
     /// Takes one output of a machine. Its answer comes through that machine's [`Deliver`].
@@ -157,23 +160,24 @@ impl RelayDb {
 impl Drop for RelayDb {
     fn drop(&mut self) {
         self.jobs = None;
-        let mut threads = self.threads.drain(..);
-        // First the writer, which may still hand loads to the readers; then they run dry.
-        let writer = threads.next();
-        join(writer);
+        // First the writer stops, which may still hand loads to the readers; then they run dry; its connection closes last.
+        let conn = self.writer.take().and_then(join);
         for lane in &self.shared.lanes {
             lock(&lane.loads).take();
         }
-        join(threads);
+        for reader in self.readers.drain(..) {
+            join(reader);
+        }
+        drop(conn);
     }
 }
 
-fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
-    for thread in threads {
-        if thread.join().is_err() {
-            tracing::error!("a thread of the store panicked");
-        }
+fn join<T>(thread: JoinHandle<T>) -> Option<T> {
+    let ended = thread.join().ok();
+    if ended.is_none() {
+        tracing::error!("a thread of the store panicked");
     }
+    ended
 }
 
 /// What the threads share.

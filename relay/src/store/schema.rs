@@ -57,11 +57,16 @@ CREATE TABLE groups (
 CREATE INDEX groups_crowded ON groups (crowded) WHERE crowded = 1;
 CREATE TABLE blobs (
   place INTEGER PRIMARY KEY,                    -- group number << 40 | cursor
-  grp INTEGER NOT NULL,
-  digest BLOB NOT NULL,
   body BLOB NOT NULL
 );
-CREATE UNIQUE INDEX blobs_digest ON blobs (grp, digest);
+CREATE TABLE digests (
+  place INTEGER PRIMARY KEY,                    -- group number << 40 | (cursor - 1) / 256
+  list BLOB NOT NULL
+);
+CREATE TABLE filters (
+  place INTEGER PRIMARY KEY,                    -- group number << 40 | (cursor - 1) / 4096
+  bits BLOB NOT NULL
+);
 CREATE TABLE marks (                            -- up to `cursor` everything expires at `expires`, in slots of an hour at most
   slot INTEGER NOT NULL,
   grp INTEGER NOT NULL,

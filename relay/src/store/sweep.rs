@@ -12,13 +12,14 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use zerok_core::{
-    ids::{Cursor, GroupId, Tag},
+    ids::{Cursor, GroupId},
     relay::store::RelayOutcome,
     time::{Duration, UnixMillis},
 };
 
 use super::{
     append::day,
+    digests::{self, Digests},
     transaction::{Group, Transaction, Trouble, place, signed, unsigned},
 };
 
@@ -74,10 +75,10 @@ pub(super) fn chunk(tx: &mut Transaction<'_>, today: i64, moved: &mut Moved) -> 
             return Err(Trouble::Contradiction("a mark of no group"));
         };
         let conn = tx.conn;
-        let Some(group) = tx.group(id)? else {
+        let Some((group, digests)) = tx.log(id)? else {
             return Err(Trouble::Contradiction("a mark of no group"));
         };
-        if cut(conn, group, due.cursor, &mut budget)? {
+        if cut(conn, digests, group, due.cursor, &mut budget)? {
             moved.floors.insert(id, Cursor(group.floor));
         }
         if group.floor < due.cursor {
@@ -91,10 +92,10 @@ pub(super) fn chunk(tx: &mut Transaction<'_>, today: i64, moved: &mut Moved) -> 
     {
         last = number;
         let conn = tx.conn;
-        let Some(group) = tx.group(id)? else {
+        let Some((group, digests)) = tx.log(id)? else {
             return Err(Trouble::Contradiction("a crowded group is not there"));
         };
-        if relieve(conn, group, today, &mut budget)? {
+        if relieve(conn, digests, group, today, &mut budget)? {
             moved.floors.insert(id, Cursor(group.floor));
         }
     }
@@ -103,9 +104,14 @@ pub(super) fn chunk(tx: &mut Transaction<'_>, today: i64, moved: &mut Moved) -> 
 }
 
 /// Lets a crowded group's acknowledged blobs go, oldest first, in the middle of an append that would be refused.
-pub(super) fn make_room(conn: &Connection, group: &mut Group, today: i64) -> Result<(), Trouble> {
+pub(super) fn make_room(
+    conn: &Connection,
+    digests: &mut Digests,
+    group: &mut Group,
+    today: i64,
+) -> Result<(), Trouble> {
     if group.crowded() {
-        relieve(conn, group, today, &mut CHUNK.clone())?;
+        relieve(conn, digests, group, today, &mut CHUNK.clone())?;
     }
     Ok(())
 }
@@ -152,7 +158,13 @@ fn next_crowded(conn: &Connection, last: i64) -> Result<Option<(i64, GroupId)>, 
 }
 
 /// Deletes acknowledged blobs until the group is no longer crowded. Answers whether the floor moved.
-fn relieve(conn: &Connection, group: &mut Group, today: i64, budget: &mut u64) -> Result<bool, Trouble> {
+fn relieve(
+    conn: &Connection,
+    digests: &mut Digests,
+    group: &mut Group,
+    today: i64,
+    budget: &mut u64,
+) -> Result<bool, Trouble> {
     let acked: Option<i64> = conn
         .prepare_cached("SELECT min(acked) FROM members WHERE grp = ?1 AND seen_day >= ?2")?
         .query_row([group.number, today - SEEN_DAYS], |row| row.get(0))?;
@@ -161,22 +173,27 @@ fn relieve(conn: &Connection, group: &mut Group, today: i64, budget: &mut u64) -
     // A step at a time, so that no more goes than must.
     while *budget > 0 && group.crowded() && group.floor < acked {
         let step = (group.count / 64).max(1);
-        moved |= cut(conn, group, acked.min(group.floor + step), budget)?;
+        moved |= cut(conn, digests, group, acked.min(group.floor + step), budget)?;
     }
     Ok(moved)
 }
 
 /// Moves the floor up to `target` as far as the budget allows. Answers whether it moved.
-fn cut(conn: &Connection, group: &mut Group, target: u64, budget: &mut u64) -> Result<bool, Trouble> {
+fn cut(
+    conn: &Connection,
+    digests: &mut Digests,
+    group: &mut Group,
+    target: u64,
+    budget: &mut u64,
+) -> Result<bool, Trouble> {
     let to = target.min(group.head).min(group.floor.saturating_add(*budget));
     if to <= group.floor {
         return Ok(false);
     }
-    let tag: [u8; 16] = conn
-        .prepare_cached("SELECT digest FROM blobs WHERE place = ?1")?
-        .query_row([place(group.number, to)], |row| row.get(0))
-        .optional()?
-        .ok_or(Trouble::Contradiction("a cursor above the floor has no blob"))?;
+    digests.flush(conn)?;
+    let newest = digests::at(conn, group.number, to)?;
+    let newest = newest.ok_or(Trouble::Contradiction("a cursor above the floor has no digest"))?;
+    digests.expire(conn, group.number, group.floor, to)?;
     let range = [place(group.number, group.floor + 1), place(group.number, to)];
     let (count, bytes): (i64, i64) = conn
         .prepare_cached("SELECT count(*), coalesce(sum(length(body)), 0) FROM blobs WHERE place BETWEEN ?1 AND ?2")?
@@ -184,13 +201,9 @@ fn cut(conn: &Connection, group: &mut Group, target: u64, budget: &mut u64) -> R
     conn.prepare_cached("DELETE FROM blobs WHERE place BETWEEN ?1 AND ?2")?.execute(range)?;
     *budget -= to - group.floor;
     group.floor = to;
-    group.floor_tag = tag_of(tag);
+    group.floor_tag = newest.tag();
     group.bytes = group.bytes.saturating_sub(unsigned(bytes));
     group.count = group.count.saturating_sub(unsigned(count));
     group.dirty = true;
     Ok(true)
-}
-
-fn tag_of(digest: [u8; 16]) -> Tag {
-    zerok_core::ids::Digest(digest).tag()
 }

@@ -17,7 +17,7 @@ use zerok_core::{
     time::UnixMillis,
 };
 
-use super::{append, mailbox, member, schema::CURSOR_BITS, sweep};
+use super::{append, digests::Digests, mailbox, member, schema::CURSOR_BITS, sweep};
 
 /// Why an operation or a query failed.
 #[derive(Debug, Error)]
@@ -105,6 +105,7 @@ pub(super) fn unsigned(number: i64) -> u64 {
 #[derive(Debug)]
 pub(super) struct Transaction<'a> {
     pub(super) conn: &'a Connection,
+    digests: &'a mut Digests,
     groups: BTreeMap<GroupId, Option<Group>>,
     clock: Option<u64>,
     clock_dirty: bool,
@@ -112,13 +113,13 @@ pub(super) struct Transaction<'a> {
 
 impl<'a> Transaction<'a> {
     /// Begins, taking the write lock at once, so that no step can fail halfway for want of it.
-    pub(super) fn begin(conn: &'a Connection) -> Result<Self, Trouble> {
+    pub(super) fn begin(conn: &'a Connection, digests: &'a mut Digests) -> Result<Self, Trouble> {
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let clock = conn.prepare_cached("SELECT expiry_clock FROM meta")?.query_row([], |row| row.get(0));
         match clock {
             Ok(clock) => {
                 let clock: Option<i64> = clock;
-                Ok(Self { conn, groups: BTreeMap::new(), clock: clock.map(unsigned), clock_dirty: false })
+                Ok(Self { conn, digests, groups: BTreeMap::new(), clock: clock.map(unsigned), clock_dirty: false })
             }
             Err(error) => {
                 rollback(conn);
@@ -155,6 +156,12 @@ impl<'a> Transaction<'a> {
         Ok(self.groups.get_mut(&id).and_then(Option::as_mut))
     }
 
+    /// A group's row and what is known of its digests.
+    pub(super) fn log(&mut self, id: GroupId) -> Result<Option<(&mut Group, &mut Digests)>, Trouble> {
+        self.group(id)?;
+        Ok(self.groups.get_mut(&id).and_then(Option::as_mut).map(|group| (group, &mut *self.digests)))
+    }
+
     /// Adds a group that [`Transaction::group`] does not know.
     pub(super) fn found(&mut self, id: GroupId, group: Group) {
         self.groups.insert(id, Some(group));
@@ -181,6 +188,7 @@ impl<'a> Transaction<'a> {
 
     /// Writes what is still in memory. Groups come in sorted order, so that processes sharing a database could not deadlock.
     pub(super) fn flush(&mut self) -> Result<(), Trouble> {
+        self.digests.flush(self.conn)?;
         for group in self.groups.values_mut().flatten() {
             if let Some((expires, cursor)) = group.mark.take() {
                 sweep::mark(self.conn, group.number, expires, cursor)?;
@@ -201,12 +209,22 @@ impl<'a> Transaction<'a> {
     pub(super) fn commit(mut self) -> Result<(), Trouble> {
         let conn = self.conn;
         let done = self.flush().and_then(|()| Ok(conn.prepare_cached("COMMIT")?.execute([])?));
-        done.map(|_| ()).inspect_err(|_| rollback(conn))
+        match done {
+            Ok(_) => {
+                self.digests.committed();
+                Ok(())
+            }
+            Err(trouble) => {
+                self.abandon();
+                Err(trouble)
+            }
+        }
     }
 
     /// Undoes everything.
     pub(super) fn abandon(self) {
         rollback(self.conn);
+        self.digests.rolled_back();
     }
 }
 

@@ -34,6 +34,7 @@ use zerok_core::{
 
 use super::{
     Shared,
+    digests::Digests,
     disk::Disk,
     load, mailbox,
     schema::PAGE,
@@ -90,6 +91,7 @@ pub(super) struct Writer {
     pub(super) disk: Disk,
     /// Pages the database may have, if it is bounded.
     pub(super) max_pages: Option<u64>,
+    digests: Digests,
     latched: Vec<bool>,
     poisoned: Option<StoreFailure>,
     moved: Moved,
@@ -111,6 +113,7 @@ impl Writer {
             shared,
             disk,
             max_pages: max_bytes.map(|bytes| (bytes / u64::from(PAGE)).max(1)),
+            digests: Digests::default(),
             latched: vec![false; machines],
             poisoned: None,
             moved: Moved::default(),
@@ -120,8 +123,9 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Serves until every sender is gone.
-    pub(super) fn run(mut self) {
+    /// Serves until every sender is gone. Gives the connection back: it must be the last one closed, because only then does SQLite
+    /// move the rest of the write-ahead log into the database.
+    pub(super) fn run(mut self) -> Connection {
         let mut quiet = true;
         loop {
             let first = if self.moved.more() && self.poisoned.is_none() {
@@ -156,6 +160,7 @@ impl Writer {
             }
         }
         self.checkpoint();
+        self.conn
     }
 
     /// The first job and whatever else has queued, within one commit's bounds.
@@ -197,7 +202,7 @@ impl Writer {
             return Ok(jobs.iter().map(|job| refused(job, failure)).collect());
         }
         let (mut latched, mut moved, mut today) = (self.latched.clone(), self.moved.clone(), self.today);
-        let mut tx = Transaction::begin(&self.conn)?;
+        let mut tx = Transaction::begin(&self.conn, &mut self.digests)?;
         let mut replies = Vec::with_capacity(jobs.len());
         for job in jobs {
             match apply(&mut tx, job, &mut latched, &mut moved, &mut today) {
@@ -251,7 +256,7 @@ impl Writer {
 
     /// Deletes another chunk of what the last sweep left.
     fn finish_sweep(&mut self) {
-        let done = Transaction::begin(&self.conn).and_then(|mut tx| {
+        let done = Transaction::begin(&self.conn, &mut self.digests).and_then(|mut tx| {
             match sweep::chunk(&mut tx, self.today, &mut self.moved) {
                 Ok(()) => tx.commit(),
                 Err(trouble) => {

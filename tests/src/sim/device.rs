@@ -7,8 +7,10 @@ use zerok_core::{
     client::{
         Client, ClientConfig,
         command::{ClientEvent, Rejection, Reply},
-        status::Indicator,
+        io::ClientInput,
+        status::{ConnectionState, Indicator},
         store::ClientStore,
+        verdict::Verdict,
     },
     ids::{CommandId, LinkId},
     limits::ClientLimits,
@@ -19,6 +21,17 @@ use zerok_core::{
 };
 
 use crate::store::client::MemoryClientStore;
+
+/// What a device's disk does to the next batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disk {
+    /// Writes them.
+    Good,
+    /// Has no room: rolls back cleanly, and refuses all until it is opened again.
+    Full,
+    /// Fails, and what it holds is anybody's guess.
+    Broken,
+}
 
 /// A device of the simulation.
 pub struct DeviceNode {
@@ -34,6 +47,18 @@ pub struct DeviceNode {
     pub events: Vec<ClientEvent>,
     /// Whether the machine said that nothing more will come.
     pub stopped: bool,
+    /// What its disk does to batches.
+    pub disk: Disk,
+    /// How far its wall clock is from the world's, milliseconds. Read at the next start.
+    pub clock_skew: i64,
+    /// Since when the process does not run, though it lives.
+    pub(super) asleep: Option<Time>,
+    /// What happened while it was asleep.
+    pub(super) missed: Vec<ClientInput>,
+    /// Whether the network carries anything to and from it.
+    pub(super) online: bool,
+    /// The disk refused a batch and was not opened again.
+    pub(super) refusing: bool,
     pub(super) life: u64,
     pub(super) next_command: CommandId,
     pub(super) queue: Vec<StoreOutput<ClientStore>>,
@@ -52,6 +77,12 @@ impl DeviceNode {
             replies: BTreeMap::new(),
             events: Vec::new(),
             stopped: false,
+            disk: Disk::Good,
+            clock_skew: 0,
+            asleep: None,
+            missed: Vec::new(),
+            online: true,
+            refusing: false,
             life: 0,
             next_command: CommandId(0),
             queue: Vec::new(),
@@ -62,17 +93,26 @@ impl DeviceNode {
         }
     }
 
+    /// Another machine with a copy of everything this one keeps.
+    pub(super) fn copy(&self, name: &'static str) -> Self {
+        let mut copy = Self::new(name, self.number, self.kind, self.limits.clone());
+        copy.store = self.store.clone();
+        copy.life = self.life + 1_000_000;
+        copy
+    }
+
     /// A new process over the same store. Each has a seed of its own, as real ones do.
     pub(super) fn start(&mut self, now: Time) {
-        self.life += 1;
+        self.crash();
         self.stopped = false;
+        self.refusing = false;
         self.next_command = CommandId(0);
         self.replies.clear();
         self.link = None;
         let mut seed = [self.number; 32];
         seed[..8].copy_from_slice(&self.life.to_le_bytes());
         let config = ClientConfig {
-            store_key: StoreKey::new([self.number; 32]),
+            store_key: self.store_key(),
             kind: self.kind,
             limits: self.limits.clone(),
             padding: Padding::Padme,
@@ -83,9 +123,35 @@ impl DeviceNode {
     /// The process is gone; what was not written is lost.
     pub(super) fn crash(&mut self) {
         self.client = None;
+        self.asleep = None;
+        self.missed.clear();
         self.queue.clear();
         self.link = None;
         self.life += 1;
+    }
+
+    /// Commands that were sent and not answered.
+    pub fn unanswered(&self) -> Vec<CommandId> {
+        (1..=self.next_command.0).map(CommandId).filter(|id| !self.replies.contains_key(id)).collect()
+    }
+
+    /// Whether it has a proven link.
+    pub fn is_connected(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.status().state == ConnectionState::Connected)
+    }
+
+    /// The key under which its store is sealed.
+    pub fn store_key(&self) -> StoreKey {
+        StoreKey::new([self.number; 32])
+    }
+
+    /// Findings it was told of, in order.
+    pub fn verdicts(&self) -> Vec<Verdict> {
+        let verdict = |event: &ClientEvent| match event {
+            ClientEvent::Verdict { verdict, .. } => Some(*verdict),
+            _ => None,
+        };
+        self.events.iter().filter_map(verdict).collect()
     }
 
     /// Whether it is connected and the relay holds everything it has.

@@ -4,9 +4,17 @@
 //! its own: the same calls give the same run, byte for byte.
 
 mod device;
+mod disasters;
+mod faults;
+mod links;
 mod relay;
 mod tap;
 mod transcript;
 mod world;
 
-pub use self::{device::DeviceNode, relay::RelayNode, transcript::Transcript, world::World};
+pub use self::{
+    device::{DeviceNode, Disk},
+    relay::RelayNode,
+    transcript::Transcript,
+    world::World,
+};

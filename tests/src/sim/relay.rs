@@ -67,6 +67,11 @@ impl RelayNode {
         RelayAddress { key, tcp: vec!["relay.test:4433".into()], iroh: None }
     }
 
+    /// The secret half of its key, for a relay that is played by a test.
+    pub fn secret(&self) -> LinkSecret {
+        LinkSecret::new(self.secret)
+    }
+
     /// Another key from now on: whoever answers is not the pinned relay.
     pub fn change_key(&mut self) {
         self.secret = [98; 32];

@@ -31,7 +31,7 @@ pub(super) enum Said {
 
 impl Tap {
     /// Messages that became whole with these bytes, from a device.
-    pub(super) fn from_device(&mut self, bytes: &Bytes) -> Vec<Said> {
+    pub(super) fn device_says(&mut self, bytes: &Bytes) -> Vec<Said> {
         if self.frames == 0 && self.buffer.is_empty() {
             self.buffer.extend_from_slice(&bytes[PREAMBLE.min(bytes.len())..]);
         } else {
@@ -52,7 +52,7 @@ impl Tap {
     }
 
     /// The same from a relay.
-    pub(super) fn from_relay(&mut self, bytes: &Bytes) -> Vec<Said> {
+    pub(super) fn relay_says(&mut self, bytes: &Bytes) -> Vec<Said> {
         self.buffer.extend_from_slice(bytes);
         let mut said = Vec::new();
         while let Some((first, message)) = self.next(MESSAGE_2) {

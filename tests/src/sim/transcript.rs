@@ -8,7 +8,7 @@ use zerok_core::{
         store::ClientOp,
     },
     ids::{BatchId, BlobId, CommandId, Digest},
-    machine::StoreOutput,
+    machine::{StoreInput, StoreOutput},
     relay::store::{RelayOp, RelayStore},
     seal::record::Kind,
     time::Time,
@@ -23,6 +23,8 @@ pub struct Transcript {
     lines: Vec<String>,
     blobs: BTreeMap<Digest, String>,
     ids: BTreeMap<BlobId, String>,
+    /// The last status told of each device, in words: a reader cares for what changed in them.
+    statuses: BTreeMap<String, String>,
 }
 
 impl Transcript {
@@ -65,9 +67,9 @@ impl Transcript {
                 ClientOp::Enqueue(row) => {
                     parts.push(format!("queue {} ({} B)", self.blob(row.entry.digest), row.blob.len()));
                 }
-                ClientOp::Acked { .. } => parts.push("acked".into()),
+                ClientOp::Acked { .. } => parts.push("at the relay".into()),
                 ClientOp::Unacked(_) => parts.push("queue again".into()),
-                ClientOp::Remove(_) => parts.push("done with it".into()),
+                ClientOp::Remove(_) => parts.push("no longer needed".into()),
                 ClientOp::Deliver(row) => {
                     parts.push(format!("inbox {}", self.blob(Digest::of(&row.blob))));
                 }
@@ -86,21 +88,35 @@ impl Transcript {
         }
     }
 
-    pub(super) fn relay_store(&mut self, now: Time, request: &StoreOutput<RelayStore>) {
-        let StoreOutput::Persist { batch, ops } = request else { return };
+    /// What a relay's batch is about, before it is known what becomes of it.
+    pub(super) fn relay_store(&self, request: &StoreOutput<RelayStore>) -> Vec<String> {
+        let StoreOutput::Persist { batch, ops } = request else { return Vec::new() };
+        let mut said = Vec::new();
         for op in ops {
             let what = match op {
                 RelayOp::Append(append) => {
                     let names: Vec<String> = append.blobs.iter().map(|(digest, _)| self.blob(*digest)).collect();
                     format!("append {}", names.join(", "))
                 }
-                RelayOp::OpenMailbox { .. } => "mailbox open".into(),
+                RelayOp::OpenMailbox { .. } => "mailboxes open".into(),
                 RelayOp::ClaimMailbox { .. } => "mailbox claimed".into(),
                 RelayOp::SendMailbox { side, body, .. } => format!("mailbox from {side:?} ({} B)", body.len()),
                 RelayOp::CloseMailbox { .. } => "mailbox closed".into(),
                 RelayOp::Seen { .. } | RelayOp::Sweep { .. } => continue,
             };
-            self.line(now, "relay", '=', &format!("durable b{}: {what}", batch.0));
+            let line = format!("b{}: {what}", batch.0);
+            if said.last() != Some(&line) {
+                said.push(line);
+            }
+        }
+        said
+    }
+
+    /// What became of it.
+    pub(super) fn relay_stored(&mut self, now: Time, said: Vec<String>, answer: &StoreInput<RelayStore>) {
+        let word = if matches!(answer, StoreInput::PersistFailed { .. }) { "no room for" } else { "durable" };
+        for line in said {
+            self.line(now, "relay", '=', &format!("{word} {line}"));
         }
     }
 
@@ -143,30 +159,40 @@ impl Transcript {
     pub(super) fn event(&mut self, now: Time, who: &str, event: &ClientEvent) {
         let what = match event {
             ClientEvent::Status(status) => {
-                format!("{:?}, {:?}, {} pending", status.state, status.indicator, status.pending).to_lowercase()
+                let words = format!("{:?}, {:?}, {} pending", status.state, status.indicator, status.pending);
+                let why = status.last_error.map(|code| format!(" ({})", code.name())).unwrap_or_default();
+                let words = format!("status: {}{why}", words.to_lowercase());
+                if self.statuses.insert(who.into(), words.clone()).as_ref() == Some(&words) {
+                    return;
+                }
+                words
             }
-            ClientEvent::Connected { .. } => "connected".into(),
-            ClientEvent::Disconnected { code } => format!("disconnected: {}", code.name()),
-            ClientEvent::BlobAvailable { id, .. } => format!("blob-available {}", self.id(*id)),
-            ClientEvent::BlobSynced { id, .. } => format!("blob-synced {}", self.id(*id)),
-            ClientEvent::BlobReissued { old, new } => format!("blob-reissued {} as {}", self.id(*old), self.id(*new)),
+            ClientEvent::Connected { .. } => "event connected".into(),
+            ClientEvent::Disconnected { code } => format!("event disconnected: {}", code.name()),
+            ClientEvent::BlobAvailable { id, .. } => format!("event blob-available {}", self.id(*id)),
+            ClientEvent::BlobSynced { id, .. } => format!("event blob-synced {}", self.id(*id)),
+            ClientEvent::BlobReissued { old, new } => {
+                format!("event blob-reissued {} as {}", self.id(*old), self.id(*new))
+            }
             ClientEvent::DeviceJoined { name, wants_full_push, .. } => {
-                format!("device-joined {name:?}, wants full push: {wants_full_push}")
+                format!("event device-joined {name:?}, wants full push: {wants_full_push}")
             }
-            ClientEvent::Joined { .. } => "joined".into(),
-            ClientEvent::InviteUsed { .. } => "invite-used".into(),
-            ClientEvent::InviteEnded { code } => format!("invite ended: {}", code.name()),
-            ClientEvent::Progress { to_push, to_pull } => format!("progress: {to_push} to push, {to_pull} to pull"),
-            ClientEvent::Verdict { verdict, .. } => format!("verdict {verdict:?}"),
-            ClientEvent::Problem(code) => format!("problem: {}", code.name()),
+            ClientEvent::Joined { .. } => "event joined".into(),
+            ClientEvent::InviteUsed { .. } => "event invite-used".into(),
+            ClientEvent::InviteEnded { code } => format!("event invite ended: {}", code.name()),
+            ClientEvent::Progress { to_push, to_pull } => {
+                format!("event progress: {to_push} to push, {to_pull} to pull")
+            }
+            ClientEvent::Verdict { verdict, .. } => format!("event verdict {verdict:?}"),
+            ClientEvent::Problem(code) => format!("event problem: {}", code.name()),
         };
         self.line(now, who, '!', &what);
     }
 
-    pub(super) fn from_device(&mut self, now: Time, who: &str, said: &[Said]) {
+    pub(super) fn device_says(&mut self, now: Time, who: &str, said: &[Said]) {
         for said in said {
             let what = match said {
-                Said::Claim => "hello without a group".into(),
+                Said::Claim => "hello, of no group yet".into(),
                 Said::ToRelay(ToRelay::Hello(_)) => "hello".into(),
                 Said::ToRelay(ToRelay::Pull(pull)) => format!("pull after {}", pull.after.0),
                 Said::ToRelay(ToRelay::Push { blobs, .. }) => {
@@ -175,19 +201,22 @@ impl Transcript {
                 }
                 Said::ToRelay(ToRelay::Ack { cursor }) => format!("ack {}", cursor.0),
                 Said::ToRelay(ToRelay::MailboxSend { body, .. }) => format!("mailbox message ({} B)", body.len()),
-                Said::ToRelay(other) => {
-                    format!("{other:?}").split([' ', '{']).next().unwrap_or_default().to_lowercase()
+                Said::ToRelay(ToRelay::MailboxOpen { .. }) => {
+                    "open two mailboxes: for the code, for the picture".into()
                 }
+                Said::ToRelay(ToRelay::MailboxClaim { .. }) => "claim the mailbox of the code".into(),
+                Said::ToRelay(ToRelay::MailboxClose { .. }) => "close the mailbox".into(),
+                Said::ToRelay(other) => format!("{other:?}").to_lowercase(),
                 _ => continue,
             };
             self.line(now, who, '→', &format!("relay: {what}"));
         }
     }
 
-    pub(super) fn from_relay(&mut self, now: Time, to: &str, said: &[Said]) {
+    pub(super) fn relay_says(&mut self, now: Time, to: &str, said: &[Said]) {
         for said in said {
             let what = match said {
-                Said::Open => "open".into(),
+                Said::Open => "welcome, of no group yet".into(),
                 Said::ToDevice(ToDevice::Welcome(welcome)) => {
                     format!("welcome, head {}, floor {}", welcome.head.0, welcome.floor.0)
                 }
@@ -212,11 +241,11 @@ impl Transcript {
                 }
                 Said::ToDevice(ToDevice::MailboxMessage { body, .. }) => format!("mailbox message ({} B)", body.len()),
                 Said::ToDevice(ToDevice::Error(refusal)) => {
-                    format!("refuses {:?}: {} ({})", refusal.request, refusal.code as u16, refusal.code)
+                    format!("refuses {:?}: {}, {}", refusal.request, refusal.code as u16, refusal.code)
                 }
-                Said::ToDevice(other) => {
-                    format!("{other:?}").split([' ', '{']).next().unwrap_or_default().to_lowercase()
-                }
+                Said::ToDevice(ToDevice::MailboxOpened { .. }) => "the mailbox is yours".into(),
+                Said::ToDevice(ToDevice::MailboxClosed { .. }) => "a mailbox is closed".into(),
+                Said::ToDevice(other) => format!("{other:?}").to_lowercase(),
                 _ => continue,
             };
             self.line(now, "relay", '→', &format!("{to}: {what}"));

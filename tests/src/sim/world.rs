@@ -11,27 +11,27 @@ use zerok_core::{
     client::{
         command::{ClientCommand, Lifecycle, Rejection, Reply},
         io::{ClientInput, ClientOutput},
-        store::{ClientAnswer, ClientOp},
+        store::{ClientAnswer, ClientOp, ClientQuery},
     },
-    ids::{CommandId, LinkId, TransportId},
+    ids::CommandId,
     limits::{ClientLimits, RelayLimits},
-    machine::{LinkFailure, LinkInput, LinkOutput, Machine, Origin, StoreInput, StoreOutput},
+    machine::{LinkInput, Machine, StoreFailure, StoreInput, StoreOutput},
     relay::io::{RelayInput, RelayOutput},
     time::{Duration, Time, UnixMillis},
 };
 
-use super::{DeviceNode, RelayNode, Transcript, tap::Tap};
+use super::{DeviceNode, Disk, RelayNode, Transcript, links::Wire};
 
 /// Half of a round trip.
-const HALF: Duration = Duration::from_millis(25);
+pub(super) const HALF: Duration = Duration::from_millis(25);
 /// What a commit takes.
 const DISK: Duration = Duration::from_millis(3);
 /// The wall clock at time zero: 2026-01-01.
-const EPOCH: UnixMillis = UnixMillis(1_767_225_600_000);
+pub(super) const EPOCH: UnixMillis = UnixMillis(1_767_225_600_000);
 
 /// Who something happens to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Node {
+pub(super) enum Node {
     Device(usize),
     Relay(usize),
 }
@@ -43,15 +43,6 @@ enum Event {
     RelayDisk { machine: usize, life: u64, request: StoreOutput<zerok_core::relay::store::RelayStore> },
 }
 
-struct Wire {
-    device: usize,
-    device_link: LinkId,
-    machine: usize,
-    relay_link: LinkId,
-    up: Tap,
-    down: Tap,
-}
-
 /// Devices, one relay, and time.
 pub struct World {
     /// The devices, in order of creation.
@@ -60,16 +51,24 @@ pub struct World {
     pub relay: RelayNode,
     /// What happened, in words; complete on the plain channel, without messages on Noise.
     pub transcript: Transcript,
-    now: Time,
+    pub(super) now: Time,
     sequence: u64,
     events: BTreeMap<(Time, u64), Event>,
-    wires: Vec<Wire>,
-    kind: ChannelKind,
+    pub(super) wires: Vec<Wire>,
+    pub(super) kind: ChannelKind,
     limits: ClientLimits,
     /// Whether the network carries anything.
-    network: bool,
-    /// Flights between devices and relay: changes of direction of the bytes of a link.
+    pub(super) network: bool,
+    /// Whether bytes vanish on the way.
+    pub(super) silent: bool,
+    /// What bytes take one way.
+    pub(super) half: Duration,
+    /// Flights between devices and relay, both ways.
     pub flights: u64,
+    /// Links that devices have asked for.
+    pub dials: u64,
+    pub(super) first_flights: Vec<(usize, Bytes)>,
+    pub(super) to_strangers: Vec<Bytes>,
 }
 
 impl World {
@@ -91,7 +90,12 @@ impl World {
             kind,
             limits,
             network: true,
+            silent: false,
+            half: HALF,
             flights: 0,
+            dials: 0,
+            first_flights: Vec::new(),
+            to_strangers: Vec::new(),
         };
         world.start_relay();
         world
@@ -111,14 +115,19 @@ impl World {
         self.now
     }
 
-    /// Starts a device's process.
+    /// Starts a device's process, and the platform says so.
     pub fn start_device(&mut self, device: usize) {
+        self.start_device_quietly(device);
+        self.tell(device, ClientInput::Lifecycle(Lifecycle::Started));
+    }
+
+    /// Starts a device's process on a platform that says nothing.
+    pub fn start_device_quietly(&mut self, device: usize) {
         self.transcript.note(self.now, self.devices[device].name, "start");
         self.devices[device].start(self.now);
         self.drain_device(device);
-        let millis = UnixMillis(EPOCH.0 + self.now.0 / 1000);
-        self.tell(device, ClientInput::WallClock(millis));
-        self.tell(device, ClientInput::Lifecycle(Lifecycle::Started));
+        let clock = self.wall_clock_of(device);
+        self.tell(device, ClientInput::WallClock(clock));
     }
 
     /// Kills a device's process: what its disk has not completed is lost.
@@ -146,17 +155,6 @@ impl World {
         self.cut(Node::Relay(0));
     }
 
-    /// Whether anything travels from now on.
-    pub fn set_network(&mut self, on: bool) {
-        self.transcript.note(self.now, "network", if on { "back" } else { "gone" });
-        self.network = on;
-        if !on {
-            for device in 0..self.devices.len() {
-                self.cut(Node::Device(device));
-            }
-        }
-    }
-
     /// Sends a command and gives its id.
     pub fn send(&mut self, device: usize, command: ClientCommand) -> CommandId {
         let node = &mut self.devices[device];
@@ -165,6 +163,12 @@ impl World {
         self.transcript.command(self.now, node.name, id, &command);
         self.tell(device, ClientInput::Command(id, command));
         id
+    }
+
+    /// Says that nobody waits for a command any more.
+    pub fn cancel(&mut self, device: usize, command: CommandId) {
+        self.transcript.note(self.now, self.devices[device].name, &format!("cancel c{}", command.0));
+        self.tell(device, ClientInput::Cancel(command));
     }
 
     /// Sends a command and runs until it is answered.
@@ -213,7 +217,8 @@ impl World {
 
     fn next_time(&self) -> Option<Time> {
         let event = self.events.keys().next().map(|(time, _)| *time);
-        let devices = self.devices.iter().filter_map(|node| node.client.as_ref()).filter_map(Machine::deadline);
+        let devices = self.devices.iter().filter(|node| node.asleep.is_none()).filter_map(|node| node.client.as_ref());
+        let devices = devices.filter_map(Machine::deadline);
         let relays = self.relay.machines.iter().filter_map(Machine::deadline);
         devices.chain(relays).chain(event).min().map(|time| time.max(self.now))
     }
@@ -231,13 +236,19 @@ impl World {
             return true;
         }
         for device in 0..self.devices.len() {
-            if self.devices[device].client.as_ref().and_then(Machine::deadline).is_some_and(|due| due <= time) {
+            let node = &self.devices[device];
+            let due = node.client.as_ref().filter(|_| node.asleep.is_none()).and_then(Machine::deadline);
+            if due.is_some_and(|due| due <= time) {
                 self.tell(device, ClientInput::Tick);
+                let deadline = self.devices[device].client.as_ref().and_then(Machine::deadline);
+                assert!(deadline.is_none_or(|next| next > time), "{} would spin", self.devices[device].name);
             }
         }
         for machine in 0..self.relay.machines.len() {
             if self.relay.machines[machine].deadline().is_some_and(|due| due <= time) {
                 self.tell_relay(machine, RelayInput::Tick);
+                let deadline = self.relay.machines.get(machine).and_then(Machine::deadline);
+                assert!(deadline.is_none_or(|next| next > time), "the relay would spin");
             }
         }
         true
@@ -249,8 +260,9 @@ impl World {
             Event::DeviceDisk { device, life } if self.devices[device].life == life => self.device_disk(device),
             Event::Relay { machine, life, input } if self.relay.life == life => self.tell_relay(machine, input),
             Event::RelayDisk { machine, life, request } if self.relay.life == life => {
-                self.transcript.relay_store(self.now, &request);
+                let said = self.transcript.relay_store(&request);
                 let answer = self.relay.store.perform(request);
+                self.transcript.relay_stored(self.now, said, &answer);
                 self.tell_relay(machine, RelayInput::Store(answer));
             }
             // The process it was meant for is gone.
@@ -261,12 +273,19 @@ impl World {
     fn device_disk(&mut self, device: usize) {
         let node = &mut self.devices[device];
         let answer = match node.queue.remove(0) {
-            StoreOutput::Persist { batch, ops } => {
+            StoreOutput::Persist { batch, ops } if node.disk == Disk::Good && !node.refusing => {
                 node.store.apply(&ops);
                 self.transcript.durable(self.now, node.name, batch, &ops);
                 StoreInput::Persisted { batch, outcomes: Vec::new() }
             }
+            StoreOutput::Persist { batch, .. } => {
+                node.refusing = true;
+                let failure = if node.disk == Disk::Broken { StoreFailure::Io } else { StoreFailure::Full };
+                self.transcript.note(self.now, node.name, &format!("disk refuses b{}: {failure}", batch.0));
+                StoreInput::PersistFailed { batch, failure }
+            }
             StoreOutput::Load { load, query } => {
+                node.refusing &= query != ClientQuery::Open;
                 let answer: ClientAnswer = node.store.load(&query);
                 StoreInput::Loaded { load, answer: Ok(answer) }
             }
@@ -274,8 +293,11 @@ impl World {
         self.tell(device, ClientInput::Store(answer));
     }
 
-    fn tell(&mut self, device: usize, input: ClientInput) {
+    pub(super) fn tell(&mut self, device: usize, input: ClientInput) {
         let now = self.now;
+        if self.devices[device].asleep.is_some() {
+            return self.devices[device].missed.push(input);
+        }
         if let Some(client) = &mut self.devices[device].client {
             client.handle(now, input).expect("the simulation is a correct driver");
             self.drain_device(device);
@@ -290,23 +312,37 @@ impl World {
         }
     }
 
+    /// What was on its way over a link is lost with it.
+    pub(super) fn lose_in_flight(&mut self, wire: &Wire) {
+        self.events.retain(|_, event| match event {
+            Event::Device { device, input: ClientInput::Link(LinkInput::Bytes { link, .. }), .. } => {
+                (*device, *link) != (wire.device, wire.device_link)
+            }
+            Event::Relay { machine, input: RelayInput::Link(LinkInput::Bytes { link, .. }), .. } => {
+                (*machine, *link) != (wire.machine, wire.relay_link)
+            }
+            _ => true,
+        });
+    }
+
     fn at(&mut self, delay: Duration, event: Event) {
         self.sequence += 1;
         self.events.insert((self.now + delay, self.sequence), event);
     }
 
-    fn later(&mut self, device: usize, delay: Duration, input: ClientInput) {
+    pub(super) fn later(&mut self, device: usize, delay: Duration, input: ClientInput) {
         let life = self.devices[device].life;
         self.at(delay, Event::Device { device, life, input });
     }
 
-    fn later_relay(&mut self, machine: usize, delay: Duration, input: RelayInput) {
+    pub(super) fn later_relay(&mut self, machine: usize, delay: Duration, input: RelayInput) {
         let life = self.relay.life;
         self.at(delay, Event::Relay { machine, life, input });
     }
 
     fn drain_device(&mut self, device: usize) {
         while let Some(output) = self.devices[device].client.as_mut().and_then(Machine::poll) {
+            assert!(!self.devices[device].stopped || matches!(output, ClientOutput::Done { .. }), "more after the end");
             match output {
                 ClientOutput::Open { link, .. } => self.dial(device, link),
                 ClientOutput::Link(output) => self.device_link(device, output),
@@ -320,7 +356,8 @@ impl World {
                 }
                 ClientOutput::Done { command, result } => {
                     self.transcript.done(self.now, self.devices[device].name, command, &result);
-                    self.devices[device].replies.insert(command, result);
+                    let earlier = self.devices[device].replies.insert(command, result);
+                    assert!(earlier.is_none(), "{} answered c{} twice", self.devices[device].name, command.0);
                 }
                 ClientOutput::Event(event) => {
                     self.transcript.event(self.now, self.devices[device].name, &event);
@@ -349,104 +386,6 @@ impl World {
                 }
                 RelayOutput::Stopped => self.transcript.note(self.now, "relay", "stopped"),
             }
-        }
-    }
-
-    fn dial(&mut self, device: usize, link: LinkId) {
-        let name = self.devices[device].name;
-        self.devices[device].link = Some(link);
-        if !self.network || self.relay.machines.is_empty() {
-            self.transcript.note(self.now, name, "dial: nobody answers");
-            let cause = LinkFailure::Unreachable;
-            return self.later(device, HALF * 2, ClientInput::Link(LinkInput::OpenFailed { link, cause }));
-        }
-        self.transcript.note(self.now, name, "dial");
-        let machine = self.relay.next_machine % self.relay.machines.len();
-        self.relay.next_machine += 1;
-        self.relay.next_link = self.relay.next_link.next();
-        let relay_link = self.relay.next_link;
-        let wire = Wire { device, device_link: link, machine, relay_link, up: Tap::default(), down: Tap::default() };
-        self.wires.push(wire);
-        let (transport, origin) = (TransportId::TCP, Origin::default());
-        let opened = LinkInput::Opened { link: relay_link, transport, origin };
-        self.later_relay(machine, HALF, RelayInput::Link(opened));
-        self.later(device, HALF * 2, ClientInput::Link(LinkInput::Opened { link, transport, origin }));
-    }
-
-    fn device_link(&mut self, device: usize, output: LinkOutput) {
-        let name = self.devices[device].name;
-        match output {
-            LinkOutput::Transmit { link, bytes } => {
-                let len = bytes.len();
-                if let Some(index) = self.wires.iter().position(|w| w.device == device && w.device_link == link) {
-                    let said = self.tap(index, true, &bytes);
-                    self.transcript.from_device(self.now, name, &said);
-                    let (machine, link) = (self.wires[index].machine, self.wires[index].relay_link);
-                    self.later_relay(machine, HALF, RelayInput::Link(LinkInput::Bytes { link, bytes }));
-                }
-                self.later(device, Duration::ZERO, ClientInput::Link(LinkInput::Written { link, len }));
-            }
-            LinkOutput::Close { link, reason } => {
-                self.transcript.note(self.now, name, &format!("close: {reason}"));
-                if let Some(index) = self.wires.iter().position(|w| w.device == device && w.device_link == link) {
-                    let wire = self.wires.remove(index);
-                    let closed = LinkInput::Closed { link: wire.relay_link, cause: LinkFailure::Eof };
-                    self.later_relay(wire.machine, HALF, RelayInput::Link(closed));
-                    let closed = LinkInput::Closed { link, cause: LinkFailure::Local };
-                    self.later(device, Duration::ZERO, ClientInput::Link(closed));
-                }
-            }
-            LinkOutput::SetReading { .. } => {}
-        }
-    }
-
-    fn relay_link(&mut self, machine: usize, output: LinkOutput) {
-        match output {
-            LinkOutput::Transmit { link, bytes } => {
-                let len = bytes.len();
-                if let Some(index) = self.wires.iter().position(|w| w.machine == machine && w.relay_link == link) {
-                    let said = self.tap(index, false, &bytes);
-                    let (device, device_link) = (self.wires[index].device, self.wires[index].device_link);
-                    self.transcript.from_relay(self.now, self.devices[device].name, &said);
-                    let input = LinkInput::Bytes { link: device_link, bytes };
-                    self.later(device, HALF, ClientInput::Link(input));
-                }
-                self.later_relay(machine, Duration::ZERO, RelayInput::Link(LinkInput::Written { link, len }));
-            }
-            LinkOutput::Close { link, reason } => {
-                self.transcript.note(self.now, "relay", &format!("close: {reason}"));
-                if let Some(index) = self.wires.iter().position(|w| w.machine == machine && w.relay_link == link) {
-                    let wire = self.wires.remove(index);
-                    let closed = LinkInput::Closed { link: wire.device_link, cause: LinkFailure::Eof };
-                    self.later(wire.device, HALF, ClientInput::Link(closed));
-                    let closed = LinkInput::Closed { link, cause: LinkFailure::Local };
-                    self.later_relay(machine, Duration::ZERO, RelayInput::Link(closed));
-                }
-            }
-            LinkOutput::SetReading { .. } => {}
-        }
-    }
-
-    fn tap(&mut self, index: usize, up: bool, bytes: &Bytes) -> Vec<super::tap::Said> {
-        self.flights += 1;
-        if self.kind != ChannelKind::Plain {
-            return Vec::new();
-        }
-        let wire = &mut self.wires[index];
-        if up { wire.up.from_device(bytes) } else { wire.down.from_relay(bytes) }
-    }
-
-    /// Breaks the links of a node: the other ends notice.
-    fn cut(&mut self, node: Node) {
-        let (gone, stay) = std::mem::take(&mut self.wires).into_iter().partition::<Vec<_>, _>(|wire| match node {
-            Node::Device(device) => wire.device == device,
-            Node::Relay(_) => true,
-        });
-        self.wires = stay;
-        for wire in gone {
-            let cause = LinkFailure::Reset;
-            self.later_relay(wire.machine, HALF, RelayInput::Link(LinkInput::Closed { link: wire.relay_link, cause }));
-            self.later(wire.device, HALF, ClientInput::Link(LinkInput::Closed { link: wire.device_link, cause }));
         }
     }
 }

@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use zerok_core::{
-    client::store::{
-        ClientAnswer, ClientImage, ClientOp, ClientQuery, HeldRow, InboxRow, OutboxEntry, OutboxRow, RosterRow,
-    },
+    client::store::{ClientAnswer, ClientImage, ClientOp, ClientQuery, HeldRow, InboxRow, OutboxRow, RosterRow},
     ids::{Digest, OutboxId, Position, StreamId},
 };
 
@@ -117,8 +115,17 @@ impl MemoryClientStore {
             ClientOp::Stream { stream, state } => drop(self.streams.insert(stream, state)),
             ClientOp::Reserve(counter) => self.reserved = self.reserved.max(counter),
             ClientOp::Enqueue(row) => drop(self.outbox.insert(row.entry.id, row)),
-            ClientOp::Acked { id, position } => self.mark(id, true, position),
-            ClientOp::Unacked(id) => self.mark(id, false, None),
+            ClientOp::Acked { id, position } => {
+                if let Some(row) = self.outbox.get_mut(&id) {
+                    row.entry.acked = true;
+                    row.entry.position = position;
+                }
+            }
+            ClientOp::Unacked(id) => {
+                if let Some(row) = self.outbox.get_mut(&id) {
+                    row.entry.acked = false;
+                }
+            }
             ClientOp::Remove(id) => drop(self.outbox.remove(&id)),
             ClientOp::Deliver(row) => drop(self.inbox.insert(row.position, row.blob)),
             ClientOp::Trim(position) => self.inbox.retain(|at, _| *at > position),
@@ -128,14 +135,6 @@ impl MemoryClientStore {
             ClientOp::Verdict { id, verdict } => drop(self.verdicts.insert(id, verdict)),
             ClientOp::Settle(id) => self.verdicts.retain(|known, _| *known > id),
             ClientOp::Erase => *self = Self { reserved: self.reserved, ..Self::default() },
-        }
-    }
-
-    fn mark(&mut self, id: OutboxId, acked: bool, position: Option<Position>) {
-        if let Some(OutboxRow { entry: OutboxEntry { acked: marked, position: at, .. }, .. }) = self.outbox.get_mut(&id)
-        {
-            *marked = acked;
-            *at = position;
         }
     }
 }

@@ -106,18 +106,35 @@ impl MemoryRelayStore {
         self.groups.get(group).map(rows).unwrap_or_default()
     }
 
-    /// What a member has acknowledged, once it was seen.
-    pub fn acked(&self, group: &GroupId, link: &LinkKey) -> Option<Cursor> {
-        self.groups.get(group)?.members.get(link).filter(|seen| seen.at.0 > 0).map(|seen| seen.acked)
+    /// Groups it has.
+    pub fn groups(&self) -> Vec<GroupId> {
+        self.groups.keys().copied().collect()
     }
 
-    /// Lets a group's blobs up to this cursor expire.
-    pub fn expire(&mut self, group: &GroupId, floor: Cursor) {
+    /// Replaces what stands in a group's log, as only a hostile relay can: anything at any cursor. Machines must be started anew,
+    /// for the head may go back.
+    pub fn rewrite(&mut self, group: &GroupId, blobs: Vec<(Cursor, Bytes)>) {
+        let Some(log) = self.groups.get_mut(group) else { return };
+        let expires = log.blobs.values().map(|row| row.expires).max().unwrap_or(UnixMillis(u64::MAX));
+        log.cursors = blobs.iter().map(|(cursor, blob)| (Digest::of(blob), *cursor)).collect();
+        log.bytes = blobs.iter().map(|(_, blob)| blob.len() as u64).sum();
+        let row = |blob: Bytes| Row { digest: Digest::of(&blob), blob, expires };
+        log.blobs = blobs.into_iter().map(|(cursor, blob)| (cursor, row(blob))).collect();
+        log.head = log.blobs.keys().next_back().copied().unwrap_or_default();
+    }
+
+    /// Lets everything up to a cursor expire.
+    pub fn expire(&mut self, group: &GroupId, through: Cursor) {
         if let Some(log) = self.groups.get_mut(group) {
-            while log.floor < floor && !log.blobs.is_empty() {
+            while log.blobs.first_key_value().is_some_and(|(cursor, _)| *cursor <= through) {
                 log.drop_oldest();
             }
         }
+    }
+
+    /// What a member has acknowledged, once it was seen.
+    pub fn acked(&self, group: &GroupId, link: &LinkKey) -> Option<Cursor> {
+        self.groups.get(group)?.members.get(link).filter(|seen| seen.at.0 > 0).map(|seen| seen.acked)
     }
 
     /// How many groups it has.
@@ -234,6 +251,11 @@ impl MemoryRelayStore {
             results.push(Stored::At(log.head));
         }
         RelayOutcome::Appended { before, head: log.head, results }
+    }
+
+    /// Purges the mailboxes, as a relay may when it starts.
+    pub fn forget_mailboxes(&mut self) {
+        self.boxes.clear();
     }
 
     fn open_mailbox(

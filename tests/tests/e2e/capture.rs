@@ -10,10 +10,11 @@ use std::{
 };
 
 use rusqlite::Connection;
+use tokio::time::timeout;
 use tracing_subscriber::fmt::MakeWriter;
 use zerok_core::seal::{keys::StoreKey, rest::open_at_rest};
 
-use crate::process::{RelayProcess, Transport, eventually, found, open};
+use crate::process::{PATIENCE, RelayProcess, Transport, found, moment, open};
 
 const PAYLOAD: &str = "CANARY-the-payload-nobody-else-may-read";
 const NAME: &str = "CANARY-laptop-of-a-person";
@@ -58,13 +59,15 @@ async fn c14_no_canary_is_on_the_wire_in_a_database_or_in_a_trace_log() {
     let second = open(home.path(), "CANARY-phone-of-a-person", &address, Transport::Tcp).await;
     second.join_invite(&invitation.code.to_string()).await.expect("a good code joins");
     first.push(PAYLOAD, None).await.expect("the relay holds it");
-    let mut got = None;
-    eventually("the payload arrives", async || {
-        got = second.pull(None, 1 << 20, false).await.expect("a pull").blobs.pop();
-        got.is_some()
-    })
-    .await;
-    assert_eq!(got.expect("it has arrived").data, PAYLOAD);
+    let arrives = async {
+        loop {
+            if let Some(blob) = second.pull(None, 1 << 20, false).await.expect("a pull").blobs.pop() {
+                break blob;
+            }
+            moment().await;
+        }
+    };
+    assert_eq!(timeout(PATIENCE, arrives).await.expect("it arrives").data, PAYLOAD);
 
     // While everything is open, so that write-ahead logs are still there.
     let mut canaries = vec![
@@ -114,7 +117,7 @@ fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
 
 /// The secrets of a device, read as only its owner can: with its store key.
 fn secrets(directory: &Path) -> Vec<(&'static str, Vec<u8>)> {
-    let key: [u8; 32] = fs::read(directory.join("store.key")).expect("a key file")[..32].try_into().expect("32 bytes");
+    let key: [u8; 32] = fs::read(directory.join("store.key")).expect("a key file")[1..33].try_into().expect("32 bytes");
     let database = Connection::open(directory.join("client.db")).expect("a database");
     let mut cells = database.prepare("SELECT value FROM cell").expect("a table");
     let cells = cells.query_map([], |row| row.get::<_, Vec<u8>>(0)).expect("rows");

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use tokio::{sync::watch, time::timeout};
 use zerok_core::ids::DeviceId;
 use zerok_tokio::SyncClient;
 
-use crate::process::{RelayProcess, Transport, eventually, found, join};
+use crate::process::{PATIENCE, RelayProcess, Transport, found, join, moment};
 
 const WRITERS: usize = 8;
 const BLOBS: usize = 250;
@@ -28,17 +29,18 @@ async fn eight_writers(transport: Transport) {
     for number in 0..WRITERS {
         writers.push(join(&reader, home.path(), &format!("writer-{number}"), &relay.address, transport).await);
     }
-    let following = tokio::spawn(follow(reader.clone()));
-    let writing: Vec<_> = writers.iter().cloned().map(|writer| tokio::spawn(write(writer))).collect();
+    let (progress, mut arrived) = watch::channel(0);
+    let following = tokio::spawn(timeout(PATIENCE, follow(reader.clone(), progress)));
+    let writing: Vec<_> =
+        writers.iter().cloned().map(|writer| tokio::spawn(timeout(PATIENCE, write(writer)))).collect();
 
-    let mut received = reader.clone();
-    eventually("a quarter has arrived", async || arrived(&mut received) >= WRITERS * BLOBS / 4).await;
+    arrived.wait_for(|count| *count >= WRITERS * BLOBS / 4).await.expect("the reader reads");
     relay.kill_and_restart();
 
     for writer in writing {
-        writer.await.expect("the writer writes");
+        writer.await.expect("the writer writes").expect("the relay holds everything");
     }
-    let received = following.await.expect("the reader reads");
+    let received = following.await.expect("the reader reads").expect("everything arrives");
     assert_eq!(received.len(), WRITERS, "every writer was heard");
     for texts in received.values() {
         let expected: Vec<String> = (0..BLOBS).map(|number| format!("blob {number}")).collect();
@@ -50,32 +52,27 @@ async fn eight_writers(transport: Transport) {
     }
 }
 
-fn arrived(reader: &mut SyncClient) -> usize {
-    // The reader's own position counts what was delivered since this process raised it by the clock.
-    usize::try_from(reader.status().last_cursor.0 % 1_000_000).unwrap_or(usize::MAX)
-}
-
 async fn write(writer: SyncClient) {
     for number in 0..BLOBS {
         writer.push_detached(format!("blob {number}"), None).await.expect("it is durable here");
     }
-    eventually("the relay holds everything", async || writer.status().pending == 0).await;
+    while writer.status().pending > 0 {
+        moment().await;
+    }
 }
 
 /// Pulls, takes, acknowledges, until everything is there.
-async fn follow(reader: SyncClient) -> BTreeMap<DeviceId, Vec<String>> {
+async fn follow(reader: SyncClient, progress: watch::Sender<usize>) -> BTreeMap<DeviceId, Vec<String>> {
     let mut received: BTreeMap<DeviceId, Vec<String>> = BTreeMap::new();
-    let mut count = 0;
-    eventually("everything has arrived", async || {
+    while *progress.borrow() < WRITERS * BLOBS {
         let pulled = reader.pull(None, 1 << 20, false).await.expect("pulling works offline too");
+        progress.send_modify(|count| *count += pulled.blobs.len());
         for blob in pulled.blobs {
-            count += 1;
             received.entry(blob.sender).or_default().push(String::from_utf8_lossy(&blob.data).into_owned());
         }
         reader.ack(pulled.max_cursor).await.expect("acknowledging works");
-        count >= WRITERS * BLOBS
-    })
-    .await;
+        moment().await;
+    }
     // What came twice would come now.
     let rest = reader.pull(None, 1 << 20, false).await.expect("pulling works");
     assert!(rest.blobs.is_empty(), "nothing is delivered twice");

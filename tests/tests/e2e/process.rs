@@ -12,7 +12,7 @@ use std::{
 
 use zerok_core::address::RelayAddress;
 use zerok_iroh::IrohDialer;
-use zerok_tokio::{Dialer, KeyStorageChoice, Options, SyncClient, TcpDialer};
+use zerok_tokio::{Options, SyncClient, link::Dialer, secrets::KeyStorageChoice, tcp::TcpDialer};
 
 /// How devices reach the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,11 +123,10 @@ pub(crate) async fn join(
     client
 }
 
-/// Waits for something to become true; the only place where these tests look at the clock.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let limit = tokio::time::Instant::now() + Duration::from_secs(120);
-    while !holds().await {
-        assert!(tokio::time::Instant::now() < limit, "never: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+/// How long anything here may take, for a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A moment between two looks; the only place where these tests wait for time to pass.
+pub(crate) async fn moment() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
 }

@@ -1,4 +1,11 @@
 //! Two or more devices and a relay in virtual time: what users see, rule by rule.
 
 mod common;
+mod lifecycle;
+mod moving;
 mod pairing;
+mod pushing;
+mod reading;
+mod refusing;
+mod storage;
+mod syncing;

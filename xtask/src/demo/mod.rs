@@ -24,9 +24,9 @@ const HELP: &str = "\
 Starts a relay and two devices as separate processes, pairs them by a typed code, syncs blobs both ways, kills the relay and one
 device with -9 on the way, and compares what both hold in the end. Succeeds only if that is the same.
 
-usage: cargo xtask demo [--transport tcp|iroh] [--blobs N] [--release] [--json] [--bin DIR]
+usage: cargo xtask demo [--transport iroh|tcp] [--blobs N] [--release] [--json] [--bin DIR]
 
-  --transport T   what carries the links (tcp)
+  --transport T   what carries the links (iroh)
   --blobs N       how many each device writes (1000; at least 100)
   --release       build with optimisation: better figures, a longer wait
   --json          print one line of JSON in the end; the story goes to standard error
@@ -95,7 +95,7 @@ impl Teller {
 impl Choice {
     /// `None` when help is wanted.
     fn parse(arguments: &[String]) -> Result<Option<Self>, Failure> {
-        let mut choice = Self { transport: Transport::Tcp, blobs: 1000, release: false, json: false, bin: None };
+        let mut choice = Self { transport: Transport::Iroh, blobs: 1000, release: false, json: false, bin: None };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             let mut value = || rest.next().ok_or_else(|| Failure::new(format!("{argument} wants a value\n\n{HELP}")));

@@ -6,7 +6,7 @@ mod laws;
 mod links;
 mod logs;
 mod mail;
-#[allow(unreachable_pub, reason = "public where the simulator shares it")]
+#[allow(dead_code, unreachable_pub, reason = "public where the simulator shares it")]
 #[path = "../../../../tests/src/store/relay.rs"]
 mod memory;
 mod world;

@@ -134,3 +134,16 @@ fn closing_the_store_answers_everything_first() {
     drop(db);
     assert_eq!(ends[0].answers.try_iter().count(), 100);
 }
+
+#[test]
+fn a_closed_store_is_one_file() {
+    for _ in 0..20 {
+        let mut rig = rig_of(4, Settings::default());
+        rig.append(run(1, [blob(1, 500)]));
+        let Rig { db, dir, .. } = rig;
+        drop(db);
+        let files: Vec<_> =
+            std::fs::read_dir(dir.unwrap().path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(files, [super::super::FILE]);
+    }
+}

@@ -2,7 +2,9 @@
 
 mod concurrency;
 mod crash;
+mod dedupe;
 mod expiry;
+#[cfg(unix)]
 mod faults;
 mod log;
 mod mailboxes;

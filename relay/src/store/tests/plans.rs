@@ -3,8 +3,9 @@
 use super::*;
 
 /// The sources whose statements are looked at.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("../append.rs"),
+    include_str!("../digests.rs"),
     include_str!("../load.rs"),
     include_str!("../mailbox.rs"),
     include_str!("../member.rs"),

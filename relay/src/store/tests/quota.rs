@@ -138,10 +138,16 @@ fn an_acknowledgement_beyond_the_head_counts_as_the_head() {
 fn g14_a_cursor_at_its_end_is_refused_cleanly() {
     let mut rig = rig();
     rig.append(run(1, [blob(1, 10)]));
+    // What the store knows by heart would not follow a change behind its back.
+    let mut rig = rig.reopen();
     {
         let conn = rusqlite::Connection::open(rig.path().join(super::super::FILE)).unwrap();
         let head = (1_i64 << 40) - 2;
-        conn.execute("UPDATE groups SET head = ?1", [head]).unwrap();
+        conn.execute("UPDATE groups SET head = ?1, floor = ?1 - 1", [head]).unwrap();
+        let mut list = vec![0; usize::try_from((head - 1) % 256 * 16).unwrap()];
+        list.extend(Digest::of(&blob(1, 10)).0);
+        conn.execute("UPDATE digests SET place = (1 << 40) | ?1, list = ?2", rusqlite::params![(head - 1) / 256, list])
+            .unwrap();
         conn.execute("UPDATE blobs SET place = (1 << 40) | ?1", [head]).unwrap();
     }
     let last = (1 << 40) - 1;

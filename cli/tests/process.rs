@@ -1,0 +1,206 @@
+//! The program as a process, without a relay: exit statuses, the shape of failures, what survives, how it ends.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use zerok_core::{address::RelayAddress, ids::RelayKey, seal::keys::LinkSecret};
+
+fn zerok(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zerok"));
+    command.arg("--data").arg(data).args(["--timeout", "2"]).args(arguments);
+    command.env_remove("ZEROK_DATA").env("ZEROK_KEY_STORAGE", "file").stdin(Stdio::null());
+    command
+}
+
+fn run(data: &Path, arguments: &[&str]) -> Output {
+    zerok(data, arguments).output().unwrap()
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn objects(output: &Output) -> Vec<Value> {
+    String::from_utf8_lossy(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn complaint(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Nobody listens on port 1.
+fn address() -> String {
+    let key = RelayKey(LinkSecret::new([7; 32]).public().0);
+    RelayAddress { key, tcp: vec!["127.0.0.1:1".to_owned()], iroh: None }.to_string()
+}
+
+/// A device that has a relay which is down.
+fn device(folder: &Path) -> std::path::PathBuf {
+    let data = folder.join("laptop");
+    let made = run(&data, &["init", "--relay", &address(), "--name", "laptop"]);
+    assert_eq!(status(&made), 0, "{}", complaint(&made));
+    data
+}
+
+/// How many records wait for the relay. A new device's own roster record is among them.
+fn pending(data: &Path) -> u64 {
+    let standing = run(data, &["status", "--offline", "--json"]);
+    assert_eq!(status(&standing), 0, "{}", complaint(&standing));
+    objects(&standing)[0]["pending"].as_u64().unwrap()
+}
+
+fn push(data: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut child =
+        zerok(data, arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_wrong_command_line_is_one_line_and_status_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["pull", "--all", "--after", "3", "--json"]);
+    assert_eq!(status(&output), 2);
+    let said = complaint(&output);
+    assert!(said.starts_with("error[invalidArgs]: ") && said.lines().count() == 1, "{said}");
+    assert_eq!(objects(&output)[0]["error"]["code"], "invalidArgs");
+    for wrong in [["set-relay", "0k:nonsense"], ["join", "TOO-SHORT"]] {
+        assert_eq!(status(&run(folder.path(), &wrong)), 2);
+    }
+    let help = run(folder.path(), &["--help"]);
+    assert_eq!((status(&help), help.stderr.is_empty()), (0, true));
+}
+
+#[test]
+fn without_a_device_every_command_says_so_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("none");
+    for command in [&["status"][..], &["pull"], &["devices"], &["invite"], &["sync"], &["leave"], &["watch"], &["push"]]
+    {
+        let output = run(&data, command);
+        assert_eq!(status(&output), 2, "{command:?}");
+        assert!(complaint(&output).starts_with("error[notEnabled]: "), "{command:?}: {}", complaint(&output));
+    }
+    assert_eq!(status(&run(&data, &["doctor"])), 1);
+    assert!(!data.exists());
+}
+
+#[test]
+fn init_works_offline_and_twice_but_not_with_another_relay() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = device(folder.path());
+    let again = run(&data, &["init", "--relay", &address(), "--json"]);
+    let told = &objects(&again)[0];
+    assert_eq!((status(&again), &told["created"], &told["name"]), (0, &false.into(), &"laptop".into()));
+    assert_eq!(told["keyStorage"], "file");
+    let other = RelayAddress { key: RelayKey(LinkSecret::new([8; 32]).public().0), tcp: vec![], iroh: None };
+    let output = run(&data, &["init", "--relay", &other.to_string()]);
+    assert_eq!(status(&output), 2);
+    assert!(complaint(&output).starts_with("error[relayMismatch]: "), "{}", complaint(&output));
+    assert_eq!(status(&run(&data, &["set-relay", &other.to_string()])), 0);
+}
+
+#[test]
+fn a_push_without_a_relay_is_kept_told_and_status_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = device(folder.path());
+    let before = pending(&data);
+    let output = push(&data, &["push", "--lines", "--json"], "milk\n\nbread\r\napples");
+    assert_eq!(status(&output), 3, "{}", complaint(&output));
+    let told = objects(&output);
+    assert_eq!(told.iter().filter(|line| line["event"] == "pending" && line["blobId"].is_string()).count(), 3);
+    assert_eq!(told.last().unwrap()["error"]["code"], "pending");
+    assert_eq!(status(&push(&data, &["push"], "one\nblob\n")), 3);
+    assert_eq!(pending(&data), before + 4);
+    // Leaving would lose them.
+    assert_eq!(status(&run(&data, &["leave"])), 2);
+    assert_eq!(status(&run(&data, &["leave", "--force"])), 0);
+    assert_eq!(status(&run(&data, &["status"])), 2);
+}
+
+#[test]
+fn what_cannot_be_read_or_is_too_large_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = device(folder.path());
+    assert_eq!(status(&run(&data, &["push", "no/such/file"])), 2);
+    let large = folder.path().join("large");
+    std::fs::write(&large, vec![0; 960 * 1024 + 1]).unwrap();
+    let output = run(&data, &["push", &large.to_string_lossy()]);
+    assert!(complaint(&output).starts_with("error[blobTooLarge]: "), "{}", complaint(&output));
+}
+
+#[test]
+fn what_needs_the_relay_says_that_it_is_offline() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = device(folder.path());
+    for command in [["sync"], ["invite"], ["pull"]] {
+        let output = run(&data, &command);
+        assert_eq!(status(&output), 3, "{command:?}");
+        assert!(complaint(&output).starts_with("error[offline]: "), "{command:?}: {}", complaint(&output));
+    }
+    assert_eq!(status(&run(&data, &["pull", "--offline"])), 0);
+    let doctor = run(&data, &["doctor", "--json"]);
+    assert_eq!((status(&doctor), &objects(&doctor)[0]["healthy"]), (1, &false.into()));
+    // Renaming needs nobody, but the others have to hear of it.
+    assert_eq!(status(&run(&data, &["rename", "desk"])), 3);
+    assert_eq!(objects(&run(&data, &["devices", "--json"]))[0]["name"], "desk");
+}
+
+#[test]
+fn a_code_for_a_new_device_needs_a_relay_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("phone");
+    let output = run(&data, &["join", "0000-0000-0000-0000"]);
+    assert_eq!(status(&output), 2);
+    assert!(complaint(&output).starts_with("error[noRelay]: "), "{}", complaint(&output));
+    assert!(!data.exists());
+}
+
+struct Watching(Child);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn watch_answers_each_line_once_holds_the_directory_and_ends_at_once_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = device(folder.path());
+    let before = pending(&data);
+    let mut command = zerok(&data, &["watch", "--json", "--push-stdin"]);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut watching = Watching(child);
+    let mut input = watching.0.stdin.take().unwrap();
+    let mut lines = BufReader::new(watching.0.stdout.take().unwrap()).lines();
+    input.write_all(b"milk\nbread\n").unwrap();
+    let mut confirmed = 0;
+    while confirmed < 2 {
+        let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert!(line["data"].is_null(), "own blobs are not printed: {line}");
+        confirmed += usize::from(line["blobId"].is_string());
+    }
+
+    let second = run(&data, &["status", "--json"]);
+    assert_eq!(status(&second), 5);
+    assert_eq!(objects(&second)[0]["error"]["code"], "alreadyRunning");
+
+    drop(input);
+    let asked = Instant::now();
+    assert!(Command::new("kill").args(["-TERM", &watching.0.id().to_string()]).status().unwrap().success());
+    assert_eq!(watching.0.wait().unwrap().code(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    let rest: Vec<Value> = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    assert!(rest.iter().all(|line| line["blobId"].is_null()), "{rest:?}");
+    assert_eq!(pending(&data), before + 2);
+}

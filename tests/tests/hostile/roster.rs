@@ -1,0 +1,176 @@
+//! A19 and what is held: unknown senders, unknown keys, unknown kinds, and the bounds on all of them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use zerok_core::{
+    client::{command::ClientEvent, verdict::Verdict},
+    error::Code,
+    ids::{Kid, RecordHash},
+    seal::{
+        keys::DeviceKeys,
+        record::{Kind, Record},
+        roster::AddPayload,
+    },
+};
+use zerok_testkit::hostile::Insider;
+
+use crate::{
+    common::{joiner, push},
+    scene::Scene,
+};
+
+/// The control record that would follow the laptop's last.
+fn next_control(scene: &Scene, kind: u8, payload: Vec<u8>) -> Record {
+    let log = scene.world.relay.store.log(&scene.group);
+    let adds = scene.insider.own(&log, Kind::Add);
+    let last = adds.last().expect("it admitted the phone");
+    let record = scene.insider.after(last, "");
+    Record { kind, payload: Bytes::from(payload), ..record }
+}
+
+#[test]
+fn a19_records_of_a_device_whose_admission_is_withheld_wait_for_it() {
+    let mut scene = Scene::new(&["one"]);
+    let tablet = joiner(&mut scene.world, scene.laptop, "tablet");
+    scene.world.run(Duration::from_secs(20));
+    push(&mut scene.world, tablet, "from the tablet").expect("the relay holds it");
+    let honest = scene.forge();
+    let mut forgery = honest.clone();
+    let add = |blob: &Bytes| scene.insider.open(blob).record.kind == Kind::Add as u8;
+    let index = forgery.entries.iter().rposition(|(_, blob)| add(blob)).expect("the tablet was admitted");
+    forgery.drop_entry(index);
+    scene.serve(&forgery);
+    scene.wake();
+    assert_eq!(scene.read(), ["one"]);
+    assert_eq!(scene.verdicts(), [], "a sender nobody admitted yet is not tampering");
+    // A restart forgets nothing of what waits.
+    scene.world.kill_device(scene.phone);
+    scene.wake();
+    let mut late = scene.forge();
+    late.append(honest.entries[index].1.clone());
+    scene.serve(&late);
+    scene.minutes(1);
+    assert_eq!(scene.read(), ["from the tablet"]);
+    let joined = |event: &ClientEvent| matches!(event, ClientEvent::DeviceJoined { name, .. } if name == "tablet");
+    assert_eq!(scene.world.devices[scene.phone].events.iter().filter(|event| joined(event)).count(), 1);
+}
+
+#[test]
+fn a19_a_forged_admission_admits_nobody() {
+    let mut scene = Scene::new(&["one"]);
+    let mut draw = zerok_core::rng::Seed::new([3; 32]).draw("stranger");
+    let stranger = DeviceKeys::generate(&mut draw);
+    let add = AddPayload { device: stranger.public(), name: "stranger".into() };
+    let record = next_control(&scene, Kind::Add as u8, add.encode());
+    let forged = scene.insider.seal_badly(&record);
+    let mut forgery = scene.forge();
+    let cursor = forgery.append(forged);
+    scene.serve(&forgery);
+    scene.wake();
+    assert_eq!(scene.read(), ["one"]);
+    assert_eq!(scene.verdicts(), [Verdict::Tampered { cursor }]);
+    let joined = |event: &ClientEvent| matches!(event, ClientEvent::DeviceJoined { name, .. } if name == "stranger");
+    assert!(!scene.world.devices[scene.phone].events.iter().any(joined));
+}
+
+#[test]
+fn a_replayed_admission_changes_nothing() {
+    let mut scene = Scene::new(&["one"]);
+    let mut forgery = scene.forge();
+    let adds: Vec<Bytes> = forgery.entries.iter().map(|(_, blob)| blob.clone()).collect();
+    for blob in adds {
+        forgery.append(blob);
+    }
+    scene.serve(&forgery);
+    scene.wake();
+    assert_eq!(scene.read(), ["one"]);
+    assert_eq!(scene.verdicts(), []);
+}
+
+#[test]
+fn an_unknown_kind_is_kept_and_reported_once_and_its_chain_goes_on() {
+    let mut scene = Scene::new(&["one"]);
+    let first = next_control(&scene, 99, vec![1]);
+    let blob = scene.insider.seal(&first);
+    let hash = scene.insider.open(&blob).hash;
+    let second = Record { seq: first.seq + 1, prev: hash, ..first };
+    let second = scene.insider.seal(&second);
+    let mut forgery = scene.forge();
+    forgery.append(blob);
+    forgery.append(second);
+    scene.serve(&forgery);
+    for _ in 0..3 {
+        scene.wake();
+        assert_eq!(scene.world.devices[scene.phone].store.image().held.len(), 2, "kept for a newer version");
+        scene.world.kill_device(scene.phone);
+    }
+    scene.wake();
+    assert_eq!(scene.read(), ["one"]);
+    assert_eq!(scene.verdicts(), []);
+    let reports = |event: &&ClientEvent| **event == ClientEvent::Problem(Code::UpdateNeeded);
+    assert_eq!(scene.world.devices[scene.phone].events.iter().filter(reports).count(), 1);
+}
+
+#[test]
+fn rubbish_under_unknown_keys_fills_the_room_and_stops_nothing_else() {
+    let mut scene = Scene::new(&["1", "2", "3", "4", "5"]);
+    let mut forgery = scene.forge();
+    let (one, _) = scene.blob("1");
+    // A hundred blobs under a hundred keys, and the honest ones after them, turned around and one of them withheld.
+    let honest: Vec<Bytes> = forgery.entries.split_off(one).into_iter().map(|(_, blob)| blob).collect();
+    for number in 0..100_u8 {
+        let mut blob = honest[0].to_vec();
+        blob[1..9].copy_from_slice(&[number; 8]);
+        forgery.append(blob.into());
+    }
+    for index in [4, 3, 1, 0] {
+        forgery.append(honest[index].clone());
+    }
+    scene.serve(&forgery);
+    scene.world.kill_device(scene.laptop);
+    scene.wake();
+    assert_eq!(scene.read(), ["1", "2", "4", "5"]);
+    assert_eq!(scene.world.devices[scene.phone].store.image().held.len(), 64);
+    let verdicts = scene.verdicts();
+    assert_eq!(verdicts.iter().filter(|verdict| matches!(verdict, Verdict::MissingEpoch { .. })).count(), 64);
+    assert!(verdicts.contains(&Verdict::MissingEpoch { kid: Kid([0; 8]) }));
+    assert_eq!(verdicts.last(), Some(&scene.gap(4, 4, false)));
+    assert_eq!(verdicts.len(), 65);
+    // And then there is quiet.
+    let flights = scene.world.flights;
+    scene.minutes(3);
+    assert_eq!(scene.world.flights, flights, "nothing is read over and over");
+}
+
+#[test]
+fn more_records_than_can_be_held_wait_in_the_log_for_the_admission_of_their_sender() {
+    let mut scene = Scene::new(&["one"]);
+    let tablet = joiner(&mut scene.world, scene.laptop, "tablet");
+    scene.world.run(Duration::from_secs(20));
+    let mut insider = Insider::of(&scene.world.devices[tablet]);
+    scene.world.kill_device(tablet);
+    let honest = scene.forge();
+    let add = |blob: &Bytes| scene.insider.open(blob).record.kind == Kind::Add as u8;
+    let index = honest.entries.iter().rposition(|(_, blob)| add(blob)).expect("the tablet was admitted");
+    let mut forgery = honest.clone();
+    let (_, admission) = forgery.drop_entry(index);
+    let (mut prev, mut all) = (RecordHash([0; 16]), Vec::new());
+    for seq in 1..=200 {
+        let record = Record { seq, prev, payload: seq.to_string().into(), ..insider.first(9, "") };
+        let blob = insider.seal(&record);
+        prev = insider.open(&blob).hash;
+        all.push(seq.to_string());
+        forgery.append(blob);
+    }
+    scene.serve(&forgery);
+    scene.wake();
+    assert_eq!(scene.read(), ["one"]);
+    let mut late = scene.forge();
+    late.append(admission);
+    scene.serve(&late);
+    scene.minutes(1);
+    assert_eq!(scene.read(), all);
+    assert_eq!(scene.verdicts(), []);
+    assert_eq!(scene.world.devices[scene.phone].store.image().held.len(), 0);
+}
