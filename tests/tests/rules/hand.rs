@@ -127,6 +127,14 @@ impl Hand {
         self.bytes(bytes);
     }
 
+    /// An empty second flight, as a relay gives whose Hello was refused.
+    pub(crate) fn refuse_hello(&mut self) {
+        let responder = self.responder.take().expect("a first flight came");
+        let (channel, bytes) = responder.respond(&[]).expect("it answers");
+        self.channel = Some(channel);
+        self.bytes(bytes);
+    }
+
     /// Says something on the channel.
     pub(crate) fn say(&mut self, message: &ToDevice) {
         let bytes = self.channel.as_mut().expect("a channel").seal(&codec::encode(message));

@@ -6,10 +6,10 @@ use zerok_core::{
         command::{ClientEvent, Lifecycle},
         io::ClientInput,
     },
-    error::{CloseReason, Misbehaviour, Wait},
+    error::{CloseReason, Code, Misbehaviour, Wait},
     ids::{Cursor, Digest, Tag},
     time::Duration,
-    wire::message::{News, ToDevice, ToRelay, Welcome},
+    wire::message::{News, Refusal, Request, ToDevice, ToRelay, Welcome, WireCode},
 };
 
 use crate::hand::{Hand, page, pushed, welcome};
@@ -19,6 +19,20 @@ fn misbehaved(hand: &Hand) -> Option<Misbehaviour> {
         Some(CloseReason::PeerMisbehaved(how)) => Some(*how),
         _ => None,
     }
+}
+
+#[test]
+fn l8_a_device_that_is_refused_waits_for_the_reason_and_says_it() {
+    let mut hand = Hand::founder();
+    hand.open();
+    hand.refuse_hello();
+    assert_eq!(hand.heard(), [], "nothing is said to a relay that did not welcome");
+    hand.say(&ToDevice::Error(Refusal { code: WireCode::NotMember, request: Request::Link, retry_after: 0 }));
+    let last = hand.events.iter().rev().find_map(|event| match event {
+        ClientEvent::Status(status) => Some(status.last_error),
+        _ => None,
+    });
+    assert_eq!(last, Some(Some(Code::NotMember)));
 }
 
 #[test]
