@@ -1,6 +1,6 @@
 //! Every bound in one place. Each is tested at its edge.
 //!
-//! Protocol constants are fixed for version 1; [`Limits`] are a machine's own and may be set.
+//! Protocol constants are fixed for version 1; [`ClientLimits`] and [`RelayLimits`] are a machine's own and may be set.
 
 use crate::time::Duration;
 

@@ -3,7 +3,7 @@
 //! A connection becomes a link when its device has opened the one stream, which it does with its first bytes. Until then it is pending.
 //! Early data is taken: a first flight is safe to repeat, and the machine answers it with nothing that a repetition could use.
 //!
-//! Limits: [`PENDING`] connections without a stream, each for [`OPEN`]; from half of that on an address must prove that it receives
+//! Limits: `PENDING` connections without a stream, each for `OPEN`; from half of that on an address must prove that it receives
 //! what is sent to it, beyond it connections are refused.
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};

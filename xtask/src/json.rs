@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use crate::shell::{self, Failure};
 
-/// What Cargo knows of this workspace, resolved for `platforms` (all of them when empty).
-pub(crate) fn metadata(platforms: &[String]) -> Result<Value, Failure> {
+/// What Cargo knows of this workspace, resolved for one platform or for all. Not for a list of them: Cargo 1.95 panics on that when a
+/// dependency exists on some of them only.
+pub(crate) fn metadata(platform: Option<&str>) -> Result<Value, Failure> {
     let mut command = shell::cargo(["metadata", "--format-version", "1", "--all-features"]);
-    for platform in platforms {
+    if let Some(platform) = platform {
         command.args(["--filter-platform", platform]);
     }
     parse(&shell::capture(&mut command)?)

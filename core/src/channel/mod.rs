@@ -19,7 +19,7 @@
 //!
 //! Invariants: a fault is final, whatever is fed afterwards; a frame altered, repeated, left out or moved does not open.
 //!
-//! Limits: message 1 carries [`MAX_FIRST_FLIGHT`], message 2 [`MAX_SECOND_FLIGHT`], a reassembled message [`MAX_MESSAGE`].
+//! Limits: message 1 carries [`MAX_FIRST_FLIGHT`], message 2 [`MAX_SECOND_FLIGHT`], a reassembled message [`MAX_MESSAGE`](crate::limits::MAX_MESSAGE).
 
 mod noise;
 #[cfg(feature = "model")]

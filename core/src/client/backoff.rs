@@ -44,15 +44,14 @@ impl Backoff {
 
     /// Records a failed attempt. `at_least` is what the relay asked for.
     pub(super) fn failed(&mut self, now: Time, at_least: Duration, draw: &mut Draw) {
+        if std::mem::take(&mut self.forgiven) {
+            self.until = Some(now + at_least);
+            return;
+        }
         let step = STEPS[(self.attempt as usize).min(STEPS.len() - 1)];
         let jitter = Duration::from_millis(u64::from(draw.below(JITTER_MILLIS)));
         self.attempt = self.attempt.saturating_add(1);
-        let wait = if std::mem::take(&mut self.forgiven) {
-            at_least
-        } else {
-            Duration::from_secs(step).max(at_least) + jitter
-        };
-        self.until = Some(now + wait);
+        self.until = Some(now + Duration::from_secs(step).max(at_least) + jitter);
     }
 
     /// The next attempt may start at once; failures still count until one succeeds.

@@ -74,10 +74,10 @@ fn apply_one(transaction: &Transaction<'_>, operation: &ClientOp) -> rusqlite::R
         ClientOp::Reserve(_) => Ok(()),
         ClientOp::Enqueue(row) => enqueue(transaction, row),
         ClientOp::Acked { id, position } => acknowledge(transaction, number(id.0), position.map(|at| number(at.0))),
-        ClientOp::Unacked(id) => run(UNACK, params![number(id.0)]),
+        ClientOp::Unacked(id) => run("UPDATE acked SET held = 0 WHERE id = ?", params![number(id.0)]),
         ClientOp::Remove(id) => {
             run("DELETE FROM outbox WHERE id = ?", params![number(id.0)])?;
-            run(UNACK, params![number(id.0)])
+            run(FORGET, params![number(id.0)])
         }
         ClientOp::Deliver(row) => run(
             "INSERT OR REPLACE INTO inbox (position, size, blob) VALUES (?, ?, ?)",
@@ -103,7 +103,7 @@ fn apply_one(transaction: &Transaction<'_>, operation: &ClientOp) -> rusqlite::R
     }
 }
 
-const UNACK: &str = "DELETE FROM acked WHERE id = ?";
+const FORGET: &str = "DELETE FROM acked WHERE id = ?";
 const SET_CELL: &str = "INSERT OR REPLACE INTO cell (id, value) VALUES (?, ?)";
 
 fn enqueue(transaction: &Transaction<'_>, row: &OutboxRow) -> rusqlite::Result<()> {
@@ -129,7 +129,7 @@ fn enqueue(transaction: &Transaction<'_>, row: &OutboxRow) -> rusqlite::Result<(
     if entry.acked {
         acknowledge(transaction, number(entry.id.0), entry.position.map(|at| number(at.0)))
     } else {
-        transaction.prepare_cached(UNACK)?.execute([number(entry.id.0)]).map(drop)
+        transaction.prepare_cached(FORGET)?.execute([number(entry.id.0)]).map(drop)
     }
 }
 
@@ -139,7 +139,7 @@ fn acknowledge(transaction: &Transaction<'_>, id: i64, position: Option<i64>) ->
         transaction.prepare_cached("SELECT 1 FROM outbox WHERE id = ?")?.query_row([id], |_row| Ok(())).optional()?;
     if known.is_some() {
         transaction
-            .prepare_cached("INSERT OR REPLACE INTO acked (id, position) VALUES (?, ?)")?
+            .prepare_cached("INSERT OR REPLACE INTO acked (id, position, held) VALUES (?, ?, 1)")?
             .execute(params![id, position])?;
     }
     Ok(())

@@ -24,7 +24,7 @@ pub(super) fn image(connection: &Connection, reserved: u64) -> rusqlite::Result<
         })?,
         outbox: all(
             connection,
-            "SELECT outbox.id, lane, kind, inc, seq, hash, digest, blob_id, key, size, acked.id IS NOT NULL, position
+            "SELECT outbox.id, lane, kind, inc, seq, hash, digest, blob_id, key, size, coalesce(held, 0), position
              FROM outbox LEFT JOIN acked ON acked.id = outbox.id ORDER BY outbox.id",
             entry,
         )?,

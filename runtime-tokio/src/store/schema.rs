@@ -31,7 +31,7 @@ const TABLES: &str = "
     CREATE TABLE outbox (id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, kind INTEGER NOT NULL, inc BLOB NOT NULL, seq INTEGER NOT NULL,
                          hash BLOB NOT NULL, digest BLOB NOT NULL, blob_id BLOB NOT NULL, key BLOB, size INTEGER NOT NULL,
                          blob BLOB NOT NULL);
-    CREATE TABLE acked (id INTEGER PRIMARY KEY, position INTEGER);
+    CREATE TABLE acked (id INTEGER PRIMARY KEY, position INTEGER, held INTEGER NOT NULL);
     CREATE INDEX acked_position ON acked (position) WHERE position IS NOT NULL;
     CREATE TABLE inbox (position INTEGER PRIMARY KEY, size INTEGER NOT NULL, blob BLOB NOT NULL);
     CREATE TABLE held (digest BLOB PRIMARY KEY, cursor INTEGER NOT NULL, blob BLOB NOT NULL);

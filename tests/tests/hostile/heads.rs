@@ -7,12 +7,13 @@ use zerok_core::{
     channel::ChannelKind,
     client::command::ClientCommand,
     ids::GroupId,
+    limits::{ClientLimits, RelayLimits},
     seal::record::{Kind, Record},
 };
 use zerok_testkit::{hostile::Insider, sim::World};
 
 use crate::{
-    common::{pair, pull, push, texts},
+    common::{pair, pair_with, pull, push, texts},
     scene::Scene,
 };
 
@@ -92,7 +93,9 @@ fn a_newer_heads_record_replaces_one_that_has_not_left() {
 
 #[test]
 fn what_every_device_has_seen_leaves_the_outbox() {
-    let (mut world, laptop, phone) = pair(ChannelKind::Plain);
+    // Nothing stays readable, so that what the outbox holds is held for someone.
+    let limits = ClientLimits { inbox_read: 0, ..ClientLimits::default() };
+    let (mut world, laptop, phone) = pair_with(ChannelKind::Plain, limits, RelayLimits::default());
     world.kill_device(phone);
     for text in ["1", "2"] {
         push(&mut world, laptop, text).expect("the relay holds it");

@@ -9,7 +9,7 @@ use zerok_core::{
     error::{CloseReason, Code, Misbehaviour, Wait},
     ids::{Cursor, Digest, Tag},
     time::Duration,
-    wire::message::{News, Refusal, Request, ToDevice, ToRelay, WireCode},
+    wire::message::{News, Refusal, Request, ToDevice, ToRelay, Welcome, WireCode},
 };
 
 use crate::hand::{Hand, page, pushed, welcome};
@@ -51,9 +51,8 @@ fn l12_a_device_with_nothing_to_say_still_proves_itself_live() {
     hand.run(Duration::from_secs(10));
     let (_, pull) = hand.open();
     assert_eq!(pull.after, Cursor(1));
-    let mut welcome = welcome(1);
-    welcome.own = Some((Cursor(1), own_digest(&hand)));
-    hand.welcome(&welcome, &page(1, &[], 1));
+    let own = Some((Cursor(1), own_digest(&hand)));
+    hand.welcome(&Welcome { own, ..welcome(1) }, &page(1, &[], 1));
     assert_eq!(hand.heard(), [ToRelay::Ack { cursor: Cursor(1) }], "nothing to push or pull, so it acknowledges");
 }
 
@@ -85,9 +84,9 @@ fn l20_a_silent_relay_is_asked_and_then_given_up() {
 #[test]
 fn l21_a_device_waits_longer_after_each_failure_and_not_after_a_resume() {
     let mut hand = Hand::founder();
-    // What was under way when the application started says nothing about now.
+    // What was under way when the application started counts for nothing.
     hand.refuse_dial();
-    for base in [2000, 4000, 8000, 16_000, 30_000, 30_000] {
+    for base in [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000] {
         let (failed, dialled) = (hand.now, hand.dials.len());
         hand.refuse_dial();
         while hand.dials.len() == dialled {

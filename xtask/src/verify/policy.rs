@@ -9,7 +9,7 @@
 //! skipped with that reason, also in a strict run, since no install can mend it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{TcpStream, ToSocketAddrs},
     sync::mpsc,
     thread,
@@ -45,8 +45,10 @@ pub(super) fn check(_: Mode) -> Result<Outcome, Failure> {
     let path = shell::root().join("deny.toml");
     let text = std::fs::read_to_string(&path).map_err(|e| Failure::io("deny.toml", &e))?;
     let policy = Policy::parse(&text)?;
-    let metadata = json::metadata(&policy.targets)?;
-    let packages = Package::all(&metadata);
+    let targets = policy.targets.iter().map(|target| json::metadata(Some(target)));
+    let metadata = targets.collect::<Result<Vec<_>, _>>()?;
+    let packages: Vec<Package<'_>> =
+        metadata.iter().flat_map(Package::all).collect::<BTreeSet<_>>().into_iter().collect();
     let findings = policy.findings(&packages);
     for note in &findings.notes {
         println!("note: {note}");
@@ -81,6 +83,7 @@ struct Policy {
 }
 
 /// A package of the dependency graph.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Package<'a> {
     name: &'a str,
     version: &'a str,
