@@ -13,6 +13,10 @@ use iroh::{
 };
 use thiserror::Error;
 
+/// A peer that was killed says nothing: after this long without a packet the link is over. iroh's own heartbeats come every 5 seconds,
+/// so one may be lost.
+const IDLE_MILLIS: u32 = 12_000;
+
 /// The protocol's name in iroh's handshake.
 pub const ALPN: &[u8] = b"0k-sync/1";
 
@@ -136,6 +140,7 @@ fn transport(side: Side) -> QuicTransportConfig {
     let streams = VarInt::from_u32(u32::from(side == Side::Accept));
     QuicTransportConfig::builder()
         .max_concurrent_bidi_streams(streams)
+        .max_idle_timeout(Some(VarInt::from_u32(IDLE_MILLIS).into()))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .datagram_receive_buffer_size(None)
         .stream_receive_window(VarInt::from_u32(WINDOW))

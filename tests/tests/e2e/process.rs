@@ -49,7 +49,8 @@ impl RelayProcess {
         self.child = child;
     }
 
-    fn kill(&mut self) {
+    /// Kill -9.
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("the relay can be killed");
         self.child.wait().expect("the relay is gone");
     }
