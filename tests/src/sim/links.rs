@@ -26,8 +26,8 @@ pub(super) struct Wire {
     down: Tap,
     /// It has lost bytes, and with them everything after.
     dead: bool,
-    /// Whether the device has sent its first flight.
-    spoken: bool,
+    /// Who spoke last: the device, or the relay.
+    last_up: Option<bool>,
 }
 
 impl World {
@@ -53,7 +53,7 @@ impl World {
             up: Tap::default(),
             down: Tap::default(),
             dead: false,
-            spoken: false,
+            last_up: None,
         };
         self.wires.push(wire);
         let (transport, origin) = (TransportId::TCP, Origin::default());
@@ -68,7 +68,7 @@ impl World {
             LinkOutput::Transmit { link, bytes } => {
                 let len = bytes.len();
                 if let Some(index) = self.wires.iter().position(|w| w.device == device && w.device_link == link) {
-                    if !std::mem::replace(&mut self.wires[index].spoken, true) {
+                    if self.wires[index].last_up.is_none() {
                         self.first_flights.push((device, bytes.clone()));
                     }
                     let said = self.tap(index, true, &bytes);
@@ -131,7 +131,9 @@ impl World {
     }
 
     fn tap(&mut self, index: usize, up: bool, bytes: &Bytes) -> Vec<Said> {
-        self.flights += 1;
+        if self.wires[index].last_up.replace(up) != Some(up) {
+            self.flights += 1;
+        }
         if self.kind != ChannelKind::Plain {
             return Vec::new();
         }
