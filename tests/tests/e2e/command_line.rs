@@ -148,13 +148,15 @@ fn kill_the_doctor_names_a_relay_that_is_down_or_is_another_a_locked_store_and_a
     drop(ready);
 
     let other = RelayAddress { key: RelayKey([9; 32]), ..desk.relay.address.clone() };
-    let wrong = desk.diagnosis(&mut desk.command("laptop", &["doctor", "--relay", &other.to_string()]));
+    objects(&desk.run("laptop", &["set-relay", &other.to_string()]));
+    let wrong = desk.diagnosis(&mut desk.command("laptop", &["doctor"]));
     assert!(wrong.contains(&("relay".into(), "relayUnverified".into())), "{wrong:?}");
 
     let mut without = desk.command("tablet", &["doctor"]);
     let missing = desk.diagnosis(without.env("ZEROK_KEY_STORAGE", "keychain"));
     assert!(missing.contains(&("key".into(), "keychainLocked".into())), "{missing:?}");
 
+    objects(&desk.run("laptop", &["set-relay", &desk.relay.address.to_string()]));
     desk.relay.kill();
     let down = desk.diagnosis(&mut desk.command("laptop", &["doctor"]));
     assert!(down.iter().any(|(check, code)| check == "relay" && code == "offline"), "{down:?}");
