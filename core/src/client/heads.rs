@@ -3,7 +3,12 @@
 //! Others learn from them what was withheld from them, and when a blob need not be kept for anyone any more.
 
 use crate::{
-    client::{Client, Timer, receive::MAX_STREAMS, stream::Naming, verdict::Verdict},
+    client::{
+        Client, Timer,
+        receive::MAX_STREAMS,
+        stream::{Naming, Stream, short},
+        verdict::Verdict,
+    },
     ids::{DeviceId, Incarnation, Lane, RecordHash, StreamId},
     limits::MAX_SEEN,
     seal::{
@@ -15,37 +20,24 @@ use crate::{
 impl Client {
     /// What this device holds of others' chains and has not said yet; everything, for a heads record.
     pub(super) fn take_seen(&mut self, all: bool) -> Vec<SeenEntry> {
-        let inc = self.ledger.inc();
-        let earlier = self.ledger.earlier_inc;
+        let (inc, earlier) = (self.ledger.inc(), self.ledger.earlier_inc);
         let Some(group) = &mut self.group else { return Vec::new() };
-        let device = group.device;
-        let starting = |id: &StreamId, streams: &std::collections::BTreeMap<StreamId, super::stream::Stream>| {
-            // The first record of an incarnation names the end of the one before.
-            Some(id.inc) == earlier && !streams.contains_key(&StreamId { inc, ..*id })
+        // The first record of an incarnation names the end of the one before.
+        let starts = |id: &StreamId| Some(id.inc) == earlier && !group.streams.contains_key(&StreamId { inc, ..*id });
+        let news = |id: &StreamId, stream: &Stream| match id.device == group.device {
+            true => starts(id),
+            false => all || stream.reach().0 > stream.reported,
         };
-        let ids: Vec<StreamId> = group.streams.keys().copied().collect();
-        let mut seen = Vec::new();
-        let mut reported = Vec::new();
-        for id in ids {
-            let own = id.device == device;
-            if own && !starting(&id, &group.streams) {
-                continue;
-            }
+        let due: Vec<StreamId> =
+            group.streams.iter().filter(|(id, stream)| news(id, stream)).map(|(id, _)| *id).take(MAX_SEEN).collect();
+        let mut seen = Vec::with_capacity(due.len());
+        for id in due {
             let Some(stream) = group.streams.get_mut(&id) else { continue };
             let (seq, Some(hash)) = stream.reach() else { continue };
-            if seen.len() < MAX_SEEN && (own || all || seq > stream.reported) {
-                seen.push(SeenEntry {
-                    device: id.device,
-                    inc: id.inc,
-                    lane: id.lane,
-                    seq,
-                    hash: super::stream::short(hash),
-                });
-                stream.reported = seq;
-                reported.push(id);
-            }
+            stream.reported = seq;
+            self.batch.touched.insert(id);
+            seen.push(SeenEntry { device: id.device, inc: id.inc, lane: id.lane, seq, hash: short(hash) });
         }
-        reported.into_iter().for_each(|id| self.touch(id));
         seen
     }
 
@@ -155,11 +147,7 @@ impl Client {
 
     /// Where a lane of this device ends.
     pub(super) fn own_end(&self, inc: Incarnation, lane: Lane) -> (u64, RecordHash) {
-        let end = self
-            .group
-            .as_ref()
-            .and_then(|group| group.streams.get(&group.own(inc, lane)))
-            .map(super::stream::Stream::reach);
+        let end = self.group.as_ref().and_then(|group| group.streams.get(&group.own(inc, lane))).map(Stream::reach);
         end.map_or((0, RecordHash([0; 16])), |(seq, hash)| (seq, hash.unwrap_or(RecordHash([0; 16]))))
     }
 }
@@ -173,7 +161,7 @@ fn own_lanes(record: &Record) -> Vec<SeenEntry> {
         inc: record.inc,
         lane,
         seq,
-        hash: super::stream::short(hash),
+        hash: short(hash),
     };
     lanes.into_iter().filter(|(_, seq, _)| *seq > 0).map(entry).collect()
 }
