@@ -292,7 +292,8 @@ impl Group {
     /// A group as its creator handed it over; `None` unless signatures prove all of it.
     ///
     /// F6: the exchange has checked that the genesis makes up the group id and commits to the epoch; the chain must admit this
-    /// device by members' signatures. Nothing else is believed.
+    /// device by members' signatures. Nothing else is believed. Holes and forks were judged, and named, by the members who saw
+    /// them: a newcomer that insisted on whole chains could never join a group that had one.
     fn from_handover(keys: DeviceKeys, handover: &Handover) -> Option<Self> {
         let mut group =
             Self::new(keys, handover.group, handover.access, handover.genesis_hash, handover.epochs.clone());
@@ -301,8 +302,12 @@ impl Group {
             let opened = record::open(blob, &group.id, epoch).ok()?;
             let key = group.signing_key(&opened)?;
             let stream = group.streams.entry(stream_of(&opened)).or_default();
-            let next = stream.judge(opened.record.seq, opened.record.prev, opened.hash) == Judgement::Next;
-            if !next || !opened.verify(&key, &group.id) {
+            match stream.judge(opened.record.seq, opened.record.prev, opened.hash) {
+                Judgement::Next | Judgement::NextOfFork(_) => {}
+                Judgement::Ahead => drop(stream.skip_before(opened.record.seq)),
+                Judgement::Known | Judgement::Equivocation | Judgement::Impossible => return None,
+            }
+            if !opened.verify(&key, &group.id) {
                 return None;
             }
             stream.accept(opened.record.seq, opened.hash, Cursor(0));

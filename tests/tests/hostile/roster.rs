@@ -6,17 +6,17 @@ use bytes::Bytes;
 use zerok_core::{
     client::{command::ClientEvent, verdict::Verdict},
     error::Code,
-    ids::{Kid, RecordHash},
+    ids::{Kid, Lane, RecordHash},
     seal::{
         keys::DeviceKeys,
         record::{Kind, Record},
-        roster::AddPayload,
+        roster::{AddPayload, RenamePayload},
     },
 };
 use zerok_testkit::hostile::Insider;
 
 use crate::{
-    common::{joiner, push},
+    common::{joiner, push, report},
     scene::Scene,
 };
 
@@ -173,4 +173,49 @@ fn more_records_than_can_be_held_wait_in_the_log_for_the_admission_of_their_send
     assert_eq!(scene.read(), all);
     assert_eq!(scene.verdicts(), []);
     assert_eq!(scene.world.devices[scene.phone].store.image().held.len(), 0);
+}
+
+/// A name for the laptop, as its control record after the last one.
+fn rename(scene: &Scene, name: &str) -> Record {
+    next_control(scene, Kind::Rename as u8, RenamePayload { name: name.to_owned() }.encode())
+}
+
+/// The phone reads what the relay holds besides, and then takes in a tablet.
+fn admits_after(scene: &mut Scene, extra: &[Bytes]) -> usize {
+    let mut forgery = scene.forge();
+    for blob in extra {
+        forgery.append(blob.clone());
+    }
+    scene.world.kill_device(scene.laptop);
+    scene.serve(&forgery);
+    scene.wake();
+    scene.minutes(3);
+    let tablet = joiner(&mut scene.world, scene.phone, "tablet");
+    scene.world.run(Duration::from_secs(20));
+    push(&mut scene.world, tablet, "a member").expect("the relay holds it");
+    tablet
+}
+
+#[test]
+fn a_device_joins_after_a_gap_in_a_members_control_lane() {
+    let mut scene = Scene::new(&["one"]);
+    let record = rename(&scene, "desk");
+    let blob = scene.insider.seal(&Record { seq: record.seq + 1, ..record });
+    let tablet = admits_after(&mut scene, &[blob]);
+    let gap = |verdict: &Verdict| matches!(verdict, Verdict::Gap { lane: Lane::Control, .. });
+    assert!(scene.verdicts().iter().any(gap), "{:?}", scene.verdicts());
+    let devices = report(&mut scene.world, tablet).devices;
+    assert_eq!((devices.len(), devices.iter().any(|device| device.name == "desk")), (3, true));
+}
+
+#[test]
+fn a_device_joins_after_a_fork_in_a_members_control_lane() {
+    let mut scene = Scene::new(&["one"]);
+    let record = rename(&scene, "desk");
+    let blob = scene.insider.seal(&Record { prev: RecordHash([9; 16]), ..record });
+    let tablet = admits_after(&mut scene, &[blob]);
+    let fork = |verdict: &Verdict| matches!(verdict, Verdict::Fork { lane: Lane::Control, .. });
+    assert!(scene.verdicts().iter().any(fork), "{:?}", scene.verdicts());
+    let devices = report(&mut scene.world, tablet).devices;
+    assert_eq!((devices.len(), devices.iter().any(|device| device.name == "desk")), (3, true));
 }
