@@ -207,8 +207,16 @@ impl Client {
         match known {
             // B15: an id names one key for ever.
             Some(false) => self.end_invite(Code::PairingFailed),
-            // Pairing the same key again changes nothing in the roster.
-            Some(true) => self.hand_over(device),
+            // Pairing the same key again changes nothing in the roster. Its admission may still be on its way, or an earlier one that
+            // this chain rests on: then no key leaves before the relay has it (P10).
+            Some(true) => match self.outbox.last_unsent(Kind::Add) {
+                Some(row) => {
+                    if let Some(invite) = &mut self.invite {
+                        invite.admitting = Some((row, device));
+                    }
+                }
+                None => self.hand_over(device),
+            },
             None => {
                 let payload = AddPayload { device: candidate.device, name: candidate.name.clone() }.encode();
                 match self.write_record(Kind::Add, payload.into(), None) {

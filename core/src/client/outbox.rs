@@ -157,6 +157,11 @@ impl Outbox {
         self.rows.values().filter(|row| !row.acked && row.kind == Kind::Data as u8).map(|row| row.blob_id).collect()
     }
 
+    /// The newest row of a kind that is not at the relay.
+    pub(super) fn last_unsent(&self, kind: Kind) -> Option<OutboxId> {
+        self.rows.values().rev().find(|row| !row.acked && row.kind == kind as u8).map(|row| row.id)
+    }
+
     pub(super) fn get(&self, id: OutboxId) -> Option<&OutboxEntry> {
         self.rows.get(&id)
     }

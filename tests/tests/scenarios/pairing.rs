@@ -9,8 +9,10 @@ use zerok_core::{
     channel::ChannelKind,
     client::command::{ClientCommand, ClientEvent, Reply},
     error::Code,
+    limits::{ClientLimits, RelayLimits},
     pairing::{code::PairingCode, invite::Invite},
 };
+use zerok_testkit::sim::World;
 
 const KINDS: [ChannelKind; 2] = [ChannelKind::Plain, ChannelKind::Noise];
 
@@ -319,4 +321,27 @@ fn two_founders_can_meet_and_one_that_has_others_cannot() {
     world.run_until("connected", |world| world.devices[other].is_synced());
     let theirs = invite(&mut world, other);
     assert_eq!(code(join(&mut world, laptop, theirs, "laptop")), Code::AlreadyInGroup);
+}
+
+/// A founder on a relay with bounds of its own.
+fn founder_with(relay: RelayLimits) -> (World, usize) {
+    let mut world = World::with_limits(ChannelKind::Plain, ClientLimits::default(), relay, 1);
+    let laptop = founder(&mut world, "laptop");
+    world.run_until("the laptop is connected", |world| world.devices[laptop].is_synced());
+    (world, laptop)
+}
+
+#[test]
+fn p10_a_second_invite_for_the_same_device_waits_for_the_admission_of_the_first() {
+    // Room for the genesis, not for an admission.
+    let (mut world, laptop) = founder_with(RelayLimits { group_blobs: 1, ..RelayLimits::default() });
+    let phone = newcomer(&mut world, "phone");
+    for attempt in 1..=2 {
+        let good = invite(&mut world, laptop);
+        assert_eq!(code(join(&mut world, phone, good, "phone")), Code::PairingFailed, "attempt {attempt}");
+        assert_eq!(report(&mut world, phone).identity, None, "no key left before the relay held the admission");
+    }
+    assert_eq!(report(&mut world, laptop).devices.len(), 2);
+    let used = |event: &ClientEvent| matches!(event, ClientEvent::InviteUsed { .. });
+    assert!(!world.devices[laptop].events.iter().any(used));
 }
