@@ -299,6 +299,10 @@ impl Client {
 
     pub(super) fn mailbox_closed(&mut self, id: MailboxId, code: Code) {
         let Some(invite) = &mut self.invite else { return self.join_refused(id, code) };
+        if invite.is_opening() && invite.open.contains(&id) {
+            // The relay would not open it: whoever asked must not wait for what never comes.
+            return self.end_invite(code);
+        }
         invite.open.retain(|open| *open != id);
         if invite.exchange.as_ref().is_some_and(|(used, _)| *used == id) {
             // The other side broke off, or the relay did.

@@ -345,3 +345,11 @@ fn p10_a_second_invite_for_the_same_device_waits_for_the_admission_of_the_first(
     let used = |event: &ClientEvent| matches!(event, ClientEvent::InviteUsed { .. });
     assert!(!world.devices[laptop].events.iter().any(used));
 }
+
+#[test]
+fn an_invite_that_the_relay_refuses_ends_at_once_with_its_code() {
+    let (mut world, laptop) = founder_with(RelayLimits { mailboxes_per_group: 1, ..RelayLimits::default() });
+    let before = world.now();
+    assert_eq!(code(world.call(laptop, ClientCommand::CreateInvite)), Code::RateLimited);
+    assert!(world.now().since(before) < Duration::from_secs(5));
+}
