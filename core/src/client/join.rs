@@ -23,6 +23,7 @@ use crate::{
     },
     error::{Code, LocalReason},
     ids::{CommandId, Cursor, Lane, MailboxId, OutboxId, RecordHash, StreamId},
+    machine::StoreFailure,
     pairing::{
         PairingSecret,
         exchange::{Handover, Joiner, JoinerStep},
@@ -170,24 +171,25 @@ impl Client {
     pub(super) fn moving(&mut self, asked: &[OutboxId], rows: Vec<(OutboxId, Bytes)>) {
         let data = |row: &&OutboxEntry| !row.acked && row.kind == Kind::Data as u8;
         let ids: Vec<OutboxId> = self.outbox.rows().filter(data).map(|row| row.id).collect();
-        if ids.iter().all(|id| asked.contains(id)) {
-            self.adopt(rows);
-        } else {
-            self.load_rows(ids.clone(), Load::Moving(ids));
+        if !ids.iter().all(|id| asked.contains(id)) {
+            return self.load_rows(ids.clone(), Load::Moving(ids));
+        }
+        let open = |id: &OutboxId| {
+            let entry = self.outbox.get(*id).copied()?;
+            let (_, blob) = rows.iter().find(|(row, _)| row == id)?;
+            Some((entry, self.payload_of(blob)?))
+        };
+        match ids.iter().map(open).collect::<Option<Vec<_>>>() {
+            Some(moved) => self.adopt(moved),
+            // What was queued is not in the store as it was written: nothing may be erased that could still be saved.
+            None => self.store_failed(StoreFailure::Corrupt),
         }
     }
 
     /// Becomes a member: the new group's state and the moved records in one batch.
-    fn adopt(&mut self, rows: Vec<(OutboxId, Bytes)>) {
+    fn adopt(&mut self, moved: Vec<(OutboxEntry, Bytes)>) {
         let Some(joining) = &mut self.joining else { return };
         let (Some(handover), Some(keys)) = (joining.handover.take(), self.candidate.clone()) else { return };
-        let moved: Vec<_> = rows
-            .into_iter()
-            .filter_map(|(id, blob)| {
-                let entry = self.outbox.get(id).copied()?;
-                Some((entry, self.payload_of(&blob)?))
-            })
-            .collect();
         let Some(mut group) = Group::from_handover(keys, &handover) else { return self.end_join(Code::PairingFailed) };
         group.take_baseline(&handover.baseline);
         let had_data = self.group.as_ref().is_some_and(Group::has_written_data);

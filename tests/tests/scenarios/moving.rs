@@ -5,13 +5,17 @@ use std::time::Duration;
 use zerok_core::{
     address::RelayAddress,
     channel::ChannelKind,
-    client::command::{ClientCommand, ClientEvent, Reply},
+    client::{
+        command::{ClientCommand, ClientEvent, Reply},
+        store::{ClientOp, OutboxRow},
+    },
     error::Code,
     ids::RelayKey,
-    seal::keys::LinkSecret,
+    pairing::invite::Invite,
+    seal::{keys::LinkSecret, record::Kind},
 };
 
-use crate::common::{code, drain, founder, invite, join, online, pair, push, report, texts};
+use crate::common::{code, drain, founder, invite, invites, join, online, pair, push, report, texts};
 
 fn elsewhere() -> RelayAddress {
     let key = RelayKey(LinkSecret::new([77; 32]).public().0);
@@ -142,4 +146,32 @@ fn a_new_name_reaches_the_others_and_a_bad_one_nobody() {
     let alone = founder(&mut world, "alone");
     world.call(alone, ClientCommand::Rename("elsewhere".into())).expect("offline too");
     assert_eq!(report(&mut world, alone).devices[0].name, "elsewhere");
+}
+
+#[test]
+fn a_queued_blob_that_cannot_be_moved_stops_the_join_and_nothing_is_erased() {
+    for vanished in [true, false] {
+        let (mut world, laptop) = online(ChannelKind::Plain);
+        let (_, picture) = invites(&mut world, laptop);
+        let phone = world.add_device("phone");
+        world.call(phone, ClientCommand::Enable { name: "phone".into() }).expect("works alone");
+        for text in ["one", "two"] {
+            push(&mut world, phone, text).expect_err("no relay");
+        }
+        let alone = report(&mut world, phone).identity;
+        let store = &mut world.devices[phone].store;
+        let entry = store.image().outbox.into_iter().rfind(|entry| entry.kind == Kind::Data as u8).expect("queued");
+        let damage = match vanished {
+            true => ClientOp::Remove(entry.id),
+            false => ClientOp::Enqueue(OutboxRow { entry, blob: vec![7; entry.size as usize].into() }),
+        };
+        store.apply(&[damage]);
+        let left = store.image().outbox.len();
+        let refused = code(join(&mut world, phone, Invite::Qr(picture), "phone"));
+        assert_eq!((refused, world.devices[phone].stopped), (Code::StorageFailed, true), "vanished: {vanished}");
+        assert_eq!(world.devices[phone].store.image().outbox.len(), left, "nothing is erased");
+        world.kill_device(phone);
+        world.start_device(phone);
+        assert_eq!(report(&mut world, phone).identity, alone, "it is still alone");
+    }
 }
