@@ -206,6 +206,7 @@ impl Client {
         self.ledger.inc = self.draws.keys.bytes();
         self.keep_vault();
         self.write_record(Kind::Genesis, Bytes::from(genesis.encode()), None).map_err(|_| Code::StorageFailed)?;
+        self.begin_opening();
         Ok(())
     }
 

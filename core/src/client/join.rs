@@ -220,6 +220,7 @@ impl Client {
             self.timers.cancel(Timer::Push(command));
             self.reject(command, Code::Cancelled);
         }
+        self.begin_opening();
         self.ledger.joining = Some(had_data);
         self.ledger.heads_due = true;
         self.batch.effects.push(Effect::JoinKept);

@@ -108,7 +108,6 @@ impl Client {
         self.group = None;
         self.outbox = super::outbox::Outbox::default();
         self.inbox = super::inbox::Inbox::open(Vec::new(), last, self.now);
-        self.opening = super::restore::Opening::default();
         self.gaps = super::gaps::Gaps::default();
         self.opening = super::restore::Opening::default();
         self.verdicts.clear();

@@ -50,6 +50,12 @@ impl Client {
         self.opening.read = true;
     }
 
+    /// A group begins here: what founding or joining it wrote is its first state, and only what follows is said again.
+    pub(super) fn begin_opening(&mut self) {
+        self.opening = Opening::default();
+        self.remember_opening();
+    }
+
     pub(super) fn may_push(&self) -> bool {
         !self.opening.reissuing
     }

@@ -8,6 +8,7 @@ use zerok_core::{
     },
     error::{CloseReason, Code, Misbehaviour, Wait},
     ids::{Cursor, Digest, Tag},
+    seal::record::Kind,
     time::Duration,
     wire::message::{News, Refusal, Request, ToDevice, ToRelay, Welcome, WireCode},
 };
@@ -232,4 +233,20 @@ fn c1_cursor_and_tag_go_out_with_each_pull() {
     hand.run(Duration::from_secs(10));
     let (_, pull) = hand.open();
     assert_eq!((pull.after, pull.tag), (Cursor(1), Digest::of(&genesis).tag()));
+}
+
+#[test]
+fn h13_in_the_run_that_founded_the_group_only_what_followed_is_said_again() {
+    let mut hand = Hand::founder();
+    hand.push("one");
+    let group = hand.open().0.group;
+    // A relay that names a blob this store never wrote.
+    let own = Some((Cursor(1), Digest::of(b"of a newer copy")));
+    hand.welcome(&Welcome { own, ..welcome(1) }, &page(0, &[], 1));
+    let blobs = pushed(&hand.heard());
+    let records: Vec<_> = blobs.iter().map(|blob| hand.opened(&group, blob).record).collect();
+    let of = |kind: Kind| records.iter().filter(|record| record.kind == kind as u8).collect::<Vec<_>>();
+    let (genesis, data) = (of(Kind::Genesis), of(Kind::Data));
+    assert_eq!((genesis.len(), data.len()), (1, 1), "{records:?}");
+    assert_ne!(genesis[0].inc, data[0].inc, "the founding record stays as it was written");
 }
