@@ -29,6 +29,9 @@ use crate::{
     wire::message::ToRelay,
 };
 
+/// Room for the ADD and what it names as seen.
+const ADMISSION: usize = 64 * 1024;
+
 /// An invite that is open.
 #[derive(Debug)]
 pub(super) struct OpenInvite {
@@ -217,6 +220,10 @@ impl Client {
                 }
                 None => self.hand_over(device),
             },
+            // What cannot be handed over admits nobody: an ADD all the same would leave a member behind that never was.
+            None if !self.handover().is_some_and(|handover| handover.fits(ADMISSION)) => {
+                self.end_invite(Code::PairingFailed);
+            }
             None => {
                 let payload = AddPayload { device: candidate.device, name: candidate.name.clone() }.encode();
                 match self.write_record(Kind::Add, payload.into(), None) {
@@ -243,9 +250,9 @@ impl Client {
         }
     }
 
-    fn hand_over(&mut self, device: DeviceId) {
-        let Some(relay) = self.relay.clone() else { return };
-        let Some(group) = &self.group else { return };
+    /// What a new device is given as things stand.
+    fn handover(&self) -> Option<Handover> {
+        let (group, relay) = (self.group.as_ref()?, self.relay.clone()?);
         let baseline = group
             .streams
             .iter()
@@ -255,7 +262,7 @@ impl Client {
                 _ => None,
             })
             .collect();
-        let handover = Handover {
+        Some(Handover {
             group: group.id,
             access: group.access,
             genesis_hash: group.genesis,
@@ -263,7 +270,11 @@ impl Client {
             relay,
             roster: group.chain.clone(),
             baseline,
-        };
+        })
+    }
+
+    fn hand_over(&mut self, device: DeviceId) {
+        let Some(handover) = self.handover() else { return };
         let Some((id, creator)) = self.invite.as_mut().and_then(|invite| {
             invite.admitting = None;
             invite.exchange.as_mut()

@@ -13,7 +13,7 @@
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use super::exchange::PairingFault;
+use super::exchange::{MAX_PIECES, PIECE_LEN, PairingFault};
 use crate::{
     address::RelayAddress,
     ids::{AccessKey, DeviceId, GroupId, Incarnation, RecordHash, StreamId},
@@ -67,12 +67,22 @@ impl Handover {
             .ok_or(PairingFault::Handover)
     }
 
+    /// Whether it can be handed over with so many bytes of roster more.
+    pub fn fits(&self, more: usize) -> bool {
+        self.size() + more <= MAX_PIECES * PIECE_LEN
+    }
+
+    fn size(&self) -> usize {
+        let roster: usize = self.roster.iter().map(|blob| 4 + blob.len()).sum();
+        let relay = self.relay.to_bytes().len();
+        96 + 1 + 32 * self.epochs.len() + 2 + relay + 2 + roster + 2 + BASELINE * self.baseline.len()
+    }
+
     /// Its bytes, which wipe themselves.
     pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
         let relay = self.relay.to_bytes();
-        let roster: usize = self.roster.iter().map(|blob| 4 + blob.len()).sum();
         // Room for all of it, so that no copy of a secret stays behind in freed memory.
-        let room = 96 + 1 + 32 * self.epochs.len() + 2 + relay.len() + 2 + roster + 2 + BASELINE * self.baseline.len();
+        let room = self.size();
         let mut out = Zeroizing::new(Vec::with_capacity(room));
         out.extend_from_slice(&self.group.0);
         out.extend_from_slice(&self.access.0);
