@@ -30,6 +30,8 @@ pub const MAX_MAILBOX_MESSAGES: u32 = 64;
 pub const MAX_NAME: usize = 64;
 /// Most `seen` entries in one record.
 pub const MAX_SEEN: usize = 1024;
+/// Most incarnations of one device whose records are followed, and as many more that others only name.
+pub const MAX_INCARNATIONS: usize = 8;
 /// Most devices a group may have had.
 pub const MAX_DEVICES: usize = 128;
 

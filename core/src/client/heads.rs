@@ -5,7 +5,7 @@
 use crate::{
     client::{
         Client, Timer,
-        receive::MAX_STREAMS,
+        receive::has_room,
         stream::{Naming, Stream, short},
         verdict::Verdict,
     },
@@ -52,20 +52,22 @@ impl Client {
         let mut restored = false;
         for entry in seen.iter().filter(|entry| entry.seq > 0) {
             let id = StreamId { device: entry.device, inc: entry.inc, lane: entry.lane };
-            let known = group.streams.contains_key(&id);
             let admitted = id.device == own || group.roster.get(id.device).is_some();
-            // A member may name chains without end; this device follows so many.
-            if !admitted || !known && group.streams.len() >= MAX_STREAMS {
+            // A member may name chains without end; this device follows so many of each device.
+            if !admitted || !has_room(&group.streams, id, false) {
                 continue;
             }
             let stream = group.streams.entry(id).or_default();
             if id.device == own {
                 // D11: another device holds records of this one that this store does not know.
                 restored |= entry.seq > stream.heard_of();
-                let lanes = self.ledger.covered.entry(author).or_default();
-                let seq = lanes.entry((id.inc, id.lane)).or_default();
-                covered |= *seq < entry.seq;
-                *seq = (*seq).max(entry.seq);
+                // Invented incarnations have nothing to let go of, and must not grow the ledger.
+                if stream.last > 0 {
+                    let lanes = self.ledger.covered.entry(author).or_default();
+                    let seq = lanes.entry((id.inc, id.lane)).or_default();
+                    covered |= *seq < entry.seq;
+                    *seq = (*seq).max(entry.seq);
+                }
             }
             match stream.named(entry.seq, entry.hash, now) {
                 Naming::Agrees => {}

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use crate::{
     client::{
         Client, Load, Timer,
-        command::{Blob, Pulled, Rejection, Reply},
+        command::{Blob, ClientEvent, Pulled, Rejection, Reply},
         store::{ClientOp, ClientQuery, InboxRow},
     },
     error::Code,
@@ -42,6 +42,8 @@ pub(super) struct Inbox {
     /// When positions were acknowledged in this run.
     ages: VecDeque<(Time, Position)>,
     waiting: Vec<Reading>,
+    /// Rows that rotted were reported in this run.
+    rot_told: bool,
 }
 
 impl Inbox {
@@ -186,12 +188,19 @@ impl Client {
     pub(super) fn read(&mut self, reading: Reading, rows: Vec<InboxRow>) {
         let Some(group) = &self.group else { return self.reject(reading.command, Code::NotEnabled) };
         let mut blobs = Vec::with_capacity(rows.len());
+        let mut max_cursor = reading.after;
+        let mut rotten = false;
         for InboxRow { position, blob } in rows {
             let opened = record::kid_of(&blob)
                 .and_then(|kid| group.epoch_of(kid))
                 .and_then(|epoch| record::open(&blob, &group.id, epoch).ok());
-            // It opened when it was delivered: bytes that no longer do were damaged on this device.
-            let Some(opened) = opened else { return self.reject(reading.command, Code::StorageFailed) };
+            max_cursor = max_cursor.max(position);
+            // It opened when it was delivered: bytes that no longer do were damaged on this device. One rotten row must not keep
+            // the application from all that stand after it.
+            let Some(opened) = opened else {
+                rotten = true;
+                continue;
+            };
             blobs.push(Blob {
                 id: super::push::id_of(group, &opened.record),
                 cursor: position,
@@ -200,7 +209,9 @@ impl Client {
                 data: opened.record.payload,
             });
         }
-        let max_cursor = blobs.last().map_or(reading.after, |blob| blob.cursor);
+        if rotten && !std::mem::replace(&mut self.inbox.rot_told, true) {
+            self.event(ClientEvent::Problem(Code::StorageFailed));
+        }
         if reading.after <= self.ledger.returned {
             self.ledger.returned = self.ledger.returned.max(max_cursor);
         }

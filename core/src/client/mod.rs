@@ -86,6 +86,8 @@ use self::{
 
 /// Findings kept until the application settles them.
 const MAX_VERDICTS: usize = 1024;
+/// Of these, findings of a kind that a relay makes up at will: it must not crowd out what it would rather hide.
+const MAX_CHEAP_VERDICTS: usize = 64;
 
 /// How a client is set up.
 #[derive(Debug)]
@@ -363,15 +365,35 @@ impl Client {
     }
 
     fn verdict(&mut self, verdict: Verdict) {
-        // A log full of rubbish must not fill the store with findings; so many unread ones say enough.
-        if self.verdicts.len() >= MAX_VERDICTS || self.verdicts.values().any(|known| *known == verdict) {
+        let known = self.verdicts.iter().find(|(_, known)| **known == verdict).map(|(id, _)| *id);
+        if let Some(id) = known {
+            // A relay that loses its log twice is to be heard twice; everything else names what it is about.
+            if verdict == Verdict::RelayReset {
+                self.event(ClientEvent::Verdict { id, verdict });
+            }
             return;
         }
         let id = self.ledger.assign_verdict();
-        let sealed = ledger::Sealed::seal(&verdict, &self.config.store_key, &mut self.draws.rest);
-        self.batch.ops.push(store::ClientOp::Verdict { id, verdict: sealed });
-        self.verdicts.insert(id, verdict);
+        if self.keeps(&verdict) {
+            let sealed = ledger::Sealed::seal(&verdict, &self.config.store_key, &mut self.draws.rest);
+            self.batch.ops.push(store::ClientOp::Verdict { id, verdict: sealed });
+            self.verdicts.insert(id, verdict);
+        }
+        // Never silence, even where there is no room to remember it.
         self.event(ClientEvent::Verdict { id, verdict });
+    }
+
+    /// A log full of rubbish must not fill the store with findings, nor the room of those that matter.
+    fn keeps(&self, verdict: &Verdict) -> bool {
+        let cheap = |verdict: &Verdict| matches!(verdict, Verdict::Tampered { .. } | Verdict::MissingEpoch { .. });
+        let code = verdict.code();
+        let alike = self.verdicts.values().filter(|known| known.code() == code).count();
+        let others = self.verdicts.values().filter(|known| !cheap(known)).count();
+        match cheap(verdict) {
+            true => alike < MAX_CHEAP_VERDICTS,
+            // The reset is one finding: there is always room for it.
+            false => others < MAX_VERDICTS - 2 * MAX_CHEAP_VERDICTS || *verdict == Verdict::RelayReset,
+        }
     }
 
     fn settle_verdicts(&mut self, id: CommandId, through: u64) {

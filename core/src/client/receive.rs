@@ -16,11 +16,12 @@ use crate::{
         ledger::remember,
         roster::RosterChange,
         store::{ClientOp, InboxRow},
-        stream::Judgement,
+        stream::{Judgement, Stream},
         verdict::Verdict,
     },
     error::Code,
     ids::{Cursor, DeviceId, Digest, StreamId},
+    limits::MAX_INCARNATIONS,
     seal::{
         chain::verify_run,
         keys::Genesis,
@@ -30,8 +31,21 @@ use crate::{
 
 /// Tampered blobs remembered so that a second look does not report them again.
 const REMEMBERED: usize = 64;
-/// Chains a group may have: devices, lanes and incarnations.
-pub(super) const MAX_STREAMS: usize = 1024;
+/// Chains of one device with records, and as many more that others only name.
+const MAX_CHAINS: usize = 2 * MAX_INCARNATIONS;
+
+/// Whether this chain is followed, or may be. The room is each device's own, and names do not take the room of verified records:
+/// a member that invents incarnations must keep nobody else, nor the device it names, from being heard.
+pub(super) fn has_room(streams: &BTreeMap<StreamId, Stream>, id: StreamId, verified: bool) -> bool {
+    let known = streams.get(&id);
+    if known.is_some_and(|stream| stream.last > 0 || !verified) {
+        return true;
+    }
+    let of_device = || streams.iter().filter(|(other, _)| other.device == id.device);
+    let alike = of_device().filter(|(_, stream)| (stream.last > 0) == verified).count();
+    // Verified records that wait for their predecessors leave chains without any: those count too.
+    alike < MAX_CHAINS && (known.is_some() || of_device().count() < 2 * MAX_CHAINS)
+}
 
 /// Where entries come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,7 +178,7 @@ impl Client {
         }
         let id = stream_of(&candidate.opened);
         let Some(group) = &mut self.group else { return };
-        if !group.streams.contains_key(&id) && group.streams.len() >= MAX_STREAMS {
+        if !has_room(&group.streams, id, true) {
             self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Key);
             return;
         }

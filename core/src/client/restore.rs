@@ -12,7 +12,7 @@ use crate::{
         Client, Load,
         command::ClientEvent,
         ledger::{RESERVE_BLOCK, remember},
-        receive::{MAX_STREAMS, stream_of},
+        receive::{has_room, stream_of},
         store::ClientOp,
         stream::{Stream, short},
         verdict::Verdict,
@@ -131,7 +131,7 @@ impl Client {
     fn adopt_own(&mut self, opened: &Opened, cursor: Cursor) {
         let id = stream_of(opened);
         let Some(group) = self.group.as_mut() else { return };
-        if group.streams.contains_key(&id) || group.streams.len() < MAX_STREAMS {
+        if has_room(&group.streams, id, true) {
             group.streams.entry(id).or_default().accept(opened.record.seq, opened.hash, cursor);
             self.touch(id);
         }

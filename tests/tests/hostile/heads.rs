@@ -170,3 +170,30 @@ fn a_member_that_names_records_at_the_end_of_numbers_breaks_nothing() {
     scene.world.call(scene.phone, push).expect("the relay holds it");
     assert!(scene.verdicts().len() <= 1024);
 }
+
+#[test]
+fn a_member_that_invents_incarnations_keeps_no_new_device_from_being_heard() {
+    let mut scene = Scene::new(&["1"]);
+    let last = scene.insider.open(&scene.blob("1").1);
+    let laptop = last.record.sender;
+    let mut record = scene.insider.after(&last, "2");
+    for number in 0..1024_u16 {
+        let mut inc = [7; 8];
+        inc[..2].copy_from_slice(&number.to_le_bytes());
+        let (inc, lane) = (zerok_core::ids::Incarnation(inc), zerok_core::ids::Lane::Data);
+        let entry = zerok_core::seal::record::SeenEntry { device: laptop, inc, lane, seq: 1, hash: [1; 8] };
+        record.seen.push(entry);
+    }
+    let lie = scene.insider.seal(&record);
+    let mut forgery = scene.forge();
+    forgery.append(lie);
+    scene.world.kill_device(scene.laptop);
+    scene.serve(&forgery);
+    scene.wake();
+    assert_eq!(scene.read(), ["1", "2"]);
+    assert!(scene.world.devices[scene.phone].store.image().streams.len() <= 32);
+    let tablet = crate::common::joiner(&mut scene.world, scene.phone, "tablet");
+    push(&mut scene.world, tablet, "from the tablet").expect("the relay holds it");
+    scene.world.run(Duration::from_secs(20));
+    assert_eq!(scene.read(), ["from the tablet"]);
+}

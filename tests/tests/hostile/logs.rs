@@ -167,3 +167,30 @@ fn a9_a_fork_is_named_at_the_first_record_that_crosses() {
     }
     assert_eq!(texts(&pull(&mut world, laptop, None).blobs), ["done"]);
 }
+
+#[test]
+fn two_thousand_junk_entries_hide_neither_a_gap_nor_a_rollback() {
+    let mut scene = crate::scene::Scene::new(&["1"]);
+    let earlier = scene.world.relay.store.clone();
+    scene.push(&["2", "3"]);
+    scene.world.kill_device(scene.laptop);
+    let (withheld, blob) = scene.blob("2");
+    let mut forgery = scene.forge();
+    forgery.drop_entry(withheld);
+    for number in 0..2000_u16 {
+        let mut junk = blob.to_vec();
+        let end = junk.len() - 2;
+        junk[end..].copy_from_slice(&number.to_le_bytes());
+        forgery.append(junk.into());
+    }
+    scene.serve(&forgery);
+    scene.wake();
+    scene.minutes(1);
+    assert!(scene.verdicts().contains(&scene.gap(3, 3, false)), "the gap is heard");
+    let told = |scene: &crate::scene::Scene| scene.verdicts().contains(&Verdict::RelayReset);
+    assert!(!told(&scene));
+    scene.world.swap_relay(earlier);
+    scene.minutes(2);
+    assert!(told(&scene), "the rollback is heard");
+    assert!(scene.world.devices[scene.phone].store.image().verdicts.len() <= 70, "the store keeps few of them");
+}

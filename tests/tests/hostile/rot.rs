@@ -181,3 +181,22 @@ fn verdicts_stay_until_they_are_settled_and_survive_a_restart() {
     scene.wake();
     assert_eq!(report(&mut scene), []);
 }
+
+#[test]
+fn one_rotten_row_of_the_inbox_is_reported_and_keeps_nobody_from_the_rows_after_it() {
+    use zerok_core::client::store::{ClientAnswer, InboxRow};
+    let mut scene = Scene::new(&["1", "2", "3"]);
+    scene.wake();
+    let phone = scene.phone;
+    let query = ClientQuery::Inbox { after: zerok_core::ids::Position(0), max_bytes: 1 << 20, own: false };
+    let ClientAnswer::Inbox(rows) = scene.world.devices[phone].store.load(&query) else { panic!("an inbox") };
+    let row = rows.iter().find(|row| row.blob == scene.blob("1").1).expect("it was delivered");
+    let rotten = InboxRow { position: row.position, blob: flipped(&row.blob, 60) };
+    scene.world.devices[phone].store.apply(&[ClientOp::Deliver(rotten)]);
+    assert_eq!(scene.read(), ["2", "3"]);
+    let told = |event: &&ClientEvent| **event == ClientEvent::Problem(Code::StorageFailed);
+    assert_eq!(scene.world.devices[phone].events.iter().filter(told).count(), 1);
+    scene.push(&["4"]);
+    scene.minutes(1);
+    assert_eq!(scene.read(), ["4"]);
+}
