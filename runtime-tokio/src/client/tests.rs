@@ -16,6 +16,8 @@ use crate::{
     clock::Clock,
     dial::FirstOf,
     link::{Acceptor as _, BoxFuture, Opened},
+    secrets::{Kept, KeyFile, KeyStorage},
+    store::ClientDisk,
     tcp::{TcpAcceptor, TcpDialer},
 };
 
@@ -230,6 +232,58 @@ async fn d7_a_full_disk_refuses_a_push_loses_nothing_and_takes_the_next_one_that
     client.close().await;
     let client = open(directory.path()).await;
     assert_eq!(client.inspect().await.unwrap().pending, [kept, later]);
+}
+
+/// A place for a key that its user may lock.
+#[derive(Debug)]
+struct Lockable {
+    file: KeyFile,
+    locked: Arc<AtomicBool>,
+}
+
+impl KeyStorage for Lockable {
+    fn kind(&self) -> KeyStorageKind {
+        KeyStorageKind::Keychain
+    }
+
+    fn load(&self) -> Result<Option<Kept>, KeyFault> {
+        if self.locked.load(Ordering::SeqCst) { Err(KeyFault::Locked) } else { self.file.load() }
+    }
+
+    fn store(&self, kept: &Kept) -> Result<(), KeyFault> {
+        if self.locked.load(Ordering::SeqCst) { Err(KeyFault::Locked) } else { self.file.store(kept) }
+    }
+
+    fn delete(&self) -> Result<(), KeyFault> {
+        self.file.delete()
+    }
+}
+
+#[tokio::test]
+async fn a_keychain_that_locks_refuses_a_push_and_the_client_goes_on_once_it_is_unlocked() {
+    let directory = TempDir::new().unwrap();
+    let options = options(directory.path());
+    let ground = Ground::open(&options).unwrap();
+    drop(ground.disk);
+    let locked = Arc::new(AtomicBool::new(false));
+    let keys = Lockable { file: KeyFile::new(directory.path()), locked: Arc::clone(&locked) };
+    let disk = ClientDisk::open(directory.path(), Box::new(keys), 0).unwrap();
+    let client = SyncClient::start(Ground { disk, ..ground }, &options).unwrap();
+    client.enable().await.unwrap();
+    locked.store(true, Ordering::SeqCst);
+    // The numbers that are reserved already last for a while.
+    let (mut kept, mut refused) = (Vec::new(), None);
+    while refused.is_none() {
+        match client.push_detached(&b"milk"[..], None).await {
+            Ok(id) => kept.push(id),
+            Err(error) => refused = Some((error.code(), error.retryable())),
+        }
+    }
+    assert_eq!(refused, Some((Code::StorageFull, true)));
+    locked.store(false, Ordering::SeqCst);
+    kept.push(client.push_detached(&b"bread"[..], None).await.unwrap());
+    assert_eq!(client.inspect().await.unwrap().pending, kept);
+    client.close().await;
 }
 
 // ---- with a machine that does as it is told

@@ -19,7 +19,10 @@ use zerok_core::{
     machine::StoreFailure,
 };
 
-use crate::{secrets::KeyStorage, store::worker::Disk};
+use crate::{
+    secrets::{KeyFault, KeyStorage},
+    store::worker::Disk,
+};
 
 const FILE: &str = "client.db";
 
@@ -67,7 +70,9 @@ fn reserve(keys: &dyn KeyStorage, reserved: &mut u64, operations: &[ClientOp]) -
     if raised != *reserved {
         keys.reserve(raised).map_err(|fault| {
             tracing::error!(%fault, "the counter beside the store key cannot be written");
-            StoreFailure::Io
+            // A keychain locks and unlocks as its user comes and goes. The transaction is rolled back, as on a full disk, and may work
+            // later; any other fault says nothing of what lies there now.
+            if fault == KeyFault::Locked { StoreFailure::Full } else { StoreFailure::Io }
         })?;
         *reserved = raised;
     }
