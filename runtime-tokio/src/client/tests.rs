@@ -286,6 +286,29 @@ async fn a_keychain_that_locks_refuses_a_push_and_the_client_goes_on_once_it_is_
     client.close().await;
 }
 
+#[tokio::test]
+async fn a_damaged_database_is_never_followed_by_a_new_identity_in_silence() {
+    let directory = TempDir::new().unwrap();
+    let client = open(directory.path()).await;
+    client.enable().await.unwrap();
+    let before = client.inspect().await.unwrap().identity.unwrap().device;
+    client.close().await;
+    std::fs::write(directory.path().join("client.db"), [9; 8192]).unwrap();
+    let first = SyncClient::open(options(directory.path())).await.unwrap_err();
+    assert!(matches!(first, SyncError::Store(StoreFailure::Corrupt)), "{first}");
+    for _ in 0..2 {
+        let again = SyncClient::open(options(directory.path())).await.unwrap_err();
+        assert!(matches!(again, SyncError::SetAside(_)), "{again}");
+        assert_eq!((again.code(), again.retryable()), (Code::StorageFailed, false));
+    }
+    let client = SyncClient::open(Options { start_afresh: true, ..options(directory.path()) }).await.unwrap();
+    client.enable().await.unwrap();
+    assert_ne!(client.inspect().await.unwrap().identity.unwrap().device, before);
+    client.close().await;
+    let client = open(directory.path()).await;
+    assert_eq!(client.info().kept_aside.len(), 1, "it is still there to be looked at");
+}
+
 // ---- with a machine that does as it is told
 
 type Script = fn(ClientInput) -> Vec<ClientOutput>;

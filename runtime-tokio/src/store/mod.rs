@@ -49,6 +49,15 @@ impl ClientDisk {
         self.connection.pragma_update_and_check(None, "max_page_count", pages, |_row| Ok(())).unwrap();
     }
 
+    /// Whether no device has been set up in it.
+    pub(crate) fn is_blank(&self) -> Result<bool, StoreFailure> {
+        let vaults: i64 = self
+            .connection
+            .query_row("SELECT count(*) FROM cell WHERE id = ?", [apply::VAULT], |row| row.get(0))
+            .map_err(schema::failure)?;
+        Ok(vaults == 0)
+    }
+
     /// Whether a directory holds a client's database.
     pub fn exists(directory: &Path) -> bool {
         directory.join(FILE).metadata().is_ok_and(|found| found.len() > 0)
