@@ -41,14 +41,17 @@ pub(crate) enum Command {
         /// This device's name; the machine's if not given
         #[arg(long)]
         name: Option<String>,
+        /// As a new device, although a damaged database was set aside here
+        #[arg(long)]
+        afresh: bool,
     },
     /// Invite another device and wait for it
     Invite,
     /// Join the group of a device that invites
     Join {
-        /// The code, or the URL of the picture
+        /// The code, or the URL of the picture; read from standard input if - or nothing, where no other user of this computer sees it
         #[arg(value_name = "CODE|URL")]
-        invite: String,
+        invite: Option<String>,
         /// The relay's address; needed with a code on a new device, a URL carries it
         #[arg(long, value_name = "ADDR")]
         relay: Option<String>,

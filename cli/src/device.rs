@@ -32,6 +32,8 @@ pub(crate) struct Setting {
     pub(crate) patience: Duration,
     /// How relays are reached.
     pub(crate) ways: Vec<Way>,
+    /// Whether to begin anew beside a damaged database that was set aside.
+    pub(crate) afresh: bool,
 }
 
 impl Setting {
@@ -59,6 +61,7 @@ impl Setting {
         options.relay = relay;
         options.key_storage = self.key_storage;
         options.scheme = SCHEME.to_owned();
+        options.start_afresh = self.afresh;
         options.limits.push_timeout = self.patience;
         options
     }

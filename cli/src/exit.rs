@@ -101,6 +101,7 @@ impl From<SyncError> for Failure {
             },
             (_, Code::NotEnabled) => "Run `zerok init` or `zerok join`.".to_owned(),
             (SyncError::Rejected(_) | SyncError::Stopped(_), _) => return code.into(),
+            (SyncError::SetAside(_), _) => format!("{} That is `zerok init --afresh`.", sentence(&error.to_string())),
             _ => sentence(&error.to_string()),
         };
         Self::new(code, detail)

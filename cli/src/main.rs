@@ -65,8 +65,13 @@ fn start(args: Args, output: &mut Output) -> Outcome {
         .build()
         .map_err(|error| Failure::new(Code::StorageFailed, format!("{error}.")))?;
     let outcome = runtime.block_on(async {
-        let setting =
-            Setting { data, key_storage: args.key_storage.into(), patience: args.patience(), ways: dialer::ways() };
+        let setting = Setting {
+            data,
+            key_storage: args.key_storage.into(),
+            patience: args.patience(),
+            ways: dialer::ways(),
+            afresh: false,
+        };
         run(&setting, output, args.command).await
     });
     // A thread that waits for input or for a name server must not hold up the end.
@@ -76,9 +81,14 @@ fn start(args: Args, output: &mut Output) -> Outcome {
 
 async fn run(setting: &Setting, output: &mut Output, command: Command) -> Outcome {
     match command {
-        Command::Init { relay, name } => init::run(setting, output, relay.as_deref(), name).await,
+        Command::Init { relay, name, afresh } => {
+            let setting = Setting { afresh, ..setting.clone() };
+            init::run(&setting, output, relay.as_deref(), name).await
+        }
         Command::Invite => invite::run(setting, output).await,
-        Command::Join { invite, relay, name } => join::run(setting, output, &invite, relay.as_deref(), name).await,
+        Command::Join { invite, relay, name } => {
+            join::run(setting, output, invite.as_deref(), relay.as_deref(), name).await
+        }
         Command::Push { lines, file } => push::run(setting, output, lines, file.as_deref()).await,
         Command::Pull { all, after, own, offline } => {
             let wish = pull::Wish { after: if all { Some(0) } else { after }, own: own || all, offline };

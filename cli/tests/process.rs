@@ -204,3 +204,40 @@ fn watch_answers_each_line_once_holds_the_directory_and_ends_at_once_when_asked(
     assert!(rest.iter().all(|line| line["blobId"].is_null()), "{rest:?}");
     assert_eq!(pending(&data), before + 2);
 }
+
+/// Joins with these arguments and this input.
+fn join(data: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = zerok(data, arguments);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_code_is_taken_from_standard_input_where_no_other_user_sees_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("phone");
+    let relay = address();
+    let typed = join(&data, &["join", "no code", "--relay", &relay], "");
+    for arguments in [&["join", "-", "--relay", &relay][..], &["join", "--relay", &relay]] {
+        let read = join(&data, arguments, "no code\n");
+        assert_eq!((status(&read), complaint(&read)), (status(&typed), complaint(&typed)), "read and refused alike");
+        let nothing = join(&data, arguments, "");
+        assert_eq!(status(&nothing), 2);
+        assert!(complaint(&nothing).contains("no code on standard input"), "{}", complaint(&nothing));
+    }
+}
+
+#[test]
+fn a_damaged_database_is_not_replaced_before_someone_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = device(folder.path());
+    std::fs::write(data.join("client.db"), [9; 8192]).unwrap();
+    assert_eq!(status(&run(&data, &["status", "--offline"])), 5, "set aside");
+    let again = run(&data, &["init"]);
+    assert_eq!(status(&again), 5);
+    assert!(complaint(&again).contains("init --afresh"), "{}", complaint(&again));
+    let afresh = run(&data, &["init", "--afresh"]);
+    assert_eq!(status(&afresh), 0, "{}", complaint(&afresh));
+    assert_eq!(status(&run(&data, &["init"])), 0, "it is a device again");
+}

@@ -115,7 +115,7 @@ pub struct RelayLimits {
     pub links_per_origin: usize,
     /// Handshakes per origin: bucket size and refill per second.
     pub handshakes: (u32, u32),
-    /// Pushed bytes per proven device: bucket size and refill per second.
+    /// Pushed bytes per proven device and lane, and mailbox bytes per origin: bucket size and refill per second.
     pub push_bytes: (u64, u64),
     /// Stored bytes per group.
     pub group_bytes: u64,
@@ -125,6 +125,10 @@ pub struct RelayLimits {
     pub groups_per_day: u32,
     /// Open mailboxes per group.
     pub mailboxes_per_group: u32,
+    /// Mailboxes an origin may open at one machine within the lifetime of an invite, ended ones included.
+    pub mailboxes_per_origin: usize,
+    /// Mailboxes all origins together may.
+    pub mailboxes: usize,
     /// How long a blob is kept.
     pub retention: Duration,
     /// Time between expiry sweeps.
@@ -159,6 +163,8 @@ impl Default for RelayLimits {
             group_blobs: 1_000_000,
             groups_per_day: 256,
             mailboxes_per_group: 8,
+            mailboxes_per_origin: 256,
+            mailboxes: 4096,
             retention: Duration::from_secs(30 * 24 * 3600),
             sweep: Duration::from_secs(600),
             sweep_clamp: Duration::from_secs(3600),

@@ -207,8 +207,8 @@ pub enum StoreInput<R: StoreRole> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum StoreFailure {
-    /// No room; rolled back cleanly. Nothing is lost and it may work later.
-    #[error("the disk or the database's own limit is full")]
+    /// No room, or no key to write with while the keychain is locked; rolled back cleanly. Nothing is lost and it may work later.
+    #[error("the disk or the database's own limit is full, or the keychain is locked")]
     Full,
     /// Reading, writing or syncing failed. What is on disk is unknown until it is read again.
     #[error("the store could not read, write or sync")]

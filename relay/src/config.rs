@@ -265,6 +265,8 @@ limits_table! {
     group_blobs: u64;
     groups_per_day: u32;
     mailboxes_per_group: u32;
+    mailboxes_per_origin: usize;
+    mailboxes: usize;
     retention: Time;
     sweep: Time;
     sweep_clamp: Time;

@@ -66,6 +66,8 @@ pub struct Options {
     pub padding: Padding,
     /// The scheme of invite URLs.
     pub scheme: String,
+    /// Begin anew although a damaged database was set aside in this directory. The device is another one then.
+    pub start_afresh: bool,
 }
 
 impl Options {
@@ -80,6 +82,7 @@ impl Options {
             limits: ClientLimits::default(),
             padding: Padding::default(),
             scheme: "zerok".to_owned(),
+            start_afresh: false,
         }
     }
 }
@@ -109,6 +112,9 @@ pub enum SyncError {
     /// The store cannot be opened.
     #[error("{0}")]
     Store(#[from] StoreFailure),
+    /// A damaged database was set aside here and nothing has taken its place. Beginning anew would silently be another device.
+    #[error("a damaged database was set aside as {}; restore it from a copy, or start afresh as a new device", .0.display())]
+    SetAside(PathBuf),
     /// The text is no invite.
     #[error("{0}")]
     Invite(#[from] InviteFault),
@@ -130,7 +136,9 @@ impl SyncError {
             Self::Key(KeyFault::Lost) => Code::KeyLost,
             Self::Key(KeyFault::Locked) => Code::KeychainLocked,
             Self::Store(StoreFailure::Full) => Code::StorageFull,
-            Self::Directory(_) | Self::Key(_) | Self::Store(_) | Self::System(_) => Code::StorageFailed,
+            Self::Directory(_) | Self::Key(_) | Self::Store(_) | Self::SetAside(_) | Self::System(_) => {
+                Code::StorageFailed
+            }
             Self::Invite(_) | Self::Address(_) => Code::InvalidArgs,
         }
     }

@@ -60,9 +60,21 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
 
 /// Runs it for what it prints.
 pub(crate) fn capture(command: &mut Command) -> Result<String, Failure> {
+    capture_with(command, "")
+}
+
+/// The same with something to read on standard input.
+pub(crate) fn capture_with(command: &mut Command, input: &str) -> Result<String, Failure> {
+    use std::io::Write as _;
     let line = shown(command);
-    let output =
-        command.stdin(Stdio::null()).output().map_err(|e| Failure::io(format!("cannot start `{line}`"), &e))?;
+    let failed = |e: std::io::Error| Failure::io(format!("cannot run `{line}`"), &e);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(failed)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that ended without reading says why by its status.
+        let _unread = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(failed)?;
     if !output.status.success() {
         let told = String::from_utf8_lossy(&output.stderr);
         return Err(Failure::new(format!("`{line}` failed ({}): {}", output.status, told.trim())));

@@ -27,15 +27,23 @@ fn the_demo_s_command_lines_parse() {
     let named = |text: &str| Some(text.to_owned());
     assert_eq!(
         command("--data d init --relay 0k:a --name l"),
-        Command::Init { relay: named("0k:a"), name: named("l") }
+        Command::Init { relay: named("0k:a"), name: named("l"), afresh: false }
     );
     assert_eq!(command("invite --json"), Command::Invite);
     assert_eq!(
-        command("join AAAA-BBBB --relay 0k:a --name phone"),
-        Command::Join { invite: "AAAA-BBBB".into(), relay: named("0k:a"), name: named("phone") }
+        command("join - --relay 0k:a --name phone"),
+        Command::Join { invite: named("-"), relay: named("0k:a"), name: named("phone") }
     );
     assert_eq!(command("watch --json --push-stdin"), Command::Watch { push_stdin: true });
     assert_eq!(command("pull --all --json"), Command::Pull { all: true, after: None, own: false, offline: false });
+}
+
+#[test]
+fn join_takes_a_code_a_dash_or_nothing() {
+    let join = |invite: Option<&str>| Command::Join { invite: invite.map(str::to_owned), relay: None, name: None };
+    assert_eq!(command("join"), join(None));
+    assert_eq!(command("join -"), join(Some("-")));
+    assert_eq!(command("join AAAA-BBBB"), join(Some("AAAA-BBBB")));
 }
 
 #[test]
@@ -47,9 +55,7 @@ fn push_takes_a_file_a_dash_or_nothing() {
 
 #[test]
 fn contradictions_and_gaps_are_refused() {
-    for line in
-        ["", "pull --all --after 3", "join", "set-relay", "rename", "pull --after x", "--key-storage moon status"]
-    {
+    for line in ["", "pull --all --after 3", "set-relay", "rename", "pull --after x", "--key-storage moon status"] {
         assert!(parse(line).is_err(), "{line}");
     }
 }

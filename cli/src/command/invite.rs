@@ -5,13 +5,20 @@
 //!                        └─ expired, failed, interrupted ─► failure
 //! ```
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::{Instant, interval, timeout_at},
 };
-use zerok_core::{client::command::ClientEvent, error::Code, ids::DeviceId};
+use zerok_core::{
+    client::command::{ClientEvent, Report},
+    error::Code,
+    ids::DeviceId,
+};
 use zerok_tokio::{Invitation, SyncClient};
 
 use crate::{
@@ -34,18 +41,19 @@ pub(crate) async fn run(setting: &Setting, output: &mut Output) -> Outcome {
     with(client, async |client| {
         connect(client, setting.patience).await?;
         let mut events = client.events();
+        let before = client.inspect().await?.devices.iter().map(|device| device.id).collect();
         let invitation = client.create_invite().await?;
         show(&invitation, output)?;
         let progress = Progress::waiting(output, "");
         let device = tokio::select! {
-            device = admitted(&mut events, &invitation, &progress) => device?,
+            device = admitted(client, &mut events, &invitation, &before, &progress) => device?,
             () = signals.stop() => {
                 client.cancel_invite().await?;
                 return Err(Failure::new(Code::Cancelled, "The invite is void."));
             }
         };
         progress.say("A device is in; waiting for its first sign of life");
-        let heard = shown(&mut events, device).await;
+        let heard = shown(client, &mut events, device).await;
         drop(progress);
         tell(client, device, heard, output).await
     })
@@ -68,41 +76,70 @@ fn show(invitation: &Invitation, output: &mut Output) -> Outcome<()> {
     output.line(format_args!("{code}\n{}", invitation.url))
 }
 
-/// Waits for the device that uses the invite, and counts down meanwhile.
+/// Waits for the device that uses the invite, and counts down meanwhile. `before` were in the group already.
 async fn admitted(
+    client: &SyncClient,
     events: &mut Receiver<ClientEvent>,
     invitation: &Invitation,
+    before: &BTreeSet<DeviceId>,
     progress: &Progress,
 ) -> Outcome<DeviceId> {
     let mut second = interval(Duration::from_secs(1));
     loop {
         tokio::select! {
-            _ = second.tick() => progress.say(format!("Waiting; the code is good for {}", left(invitation))),
+            _ = second.tick() => {
+                let left = left(invitation);
+                // The machine says so too; should that be missed, nobody waits for ever.
+                if left.is_zero() {
+                    return Err(Code::InviteExpired.into());
+                }
+                progress.say(format!("Waiting; the code is good for {}", clock(left)));
+            }
             event = events.recv() => match event {
                 Ok(ClientEvent::InviteUsed { device }) => return Ok(device),
                 Ok(ClientEvent::InviteEnded { code }) => return Err(code.into()),
                 Ok(_) => {}
-                // So many events at once that this one may be among the lost: nobody can say any more how it ended.
-                Err(RecvError::Lagged(_)) => {}
+                // The one that matters may be among the missed: the group itself says who is in.
+                Err(RecvError::Lagged(_)) => {
+                    if let Some(device) = newcomer(client.inspect().await?.devices.iter().map(|device| device.id), before) {
+                        return Ok(device);
+                    }
+                }
                 Err(RecvError::Closed) => return Err(Code::StorageFailed.into()),
             },
         }
     }
 }
 
-fn left(invitation: &Invitation) -> String {
+/// A device that was not in the group before.
+pub(super) fn newcomer(mut now: impl Iterator<Item = DeviceId>, before: &BTreeSet<DeviceId>) -> Option<DeviceId> {
+    now.find(|device| !before.contains(device))
+}
+
+fn left(invitation: &Invitation) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let left = Duration::from_millis(invitation.expires_at.0).saturating_sub(now).as_secs();
-    format!("{}:{:02}", left / 60, left % 60)
+    Duration::from_millis(invitation.expires_at.0).saturating_sub(now)
+}
+
+fn clock(left: Duration) -> String {
+    format!("{}:{:02}", left.as_secs() / 60, left.as_secs() % 60)
 }
 
 /// Waits until the device has said something itself. Its keys are durable there then.
-async fn shown(events: &mut Receiver<ClientEvent>, device: DeviceId) -> bool {
+async fn shown(client: &SyncClient, events: &mut Receiver<ClientEvent>, device: DeviceId) -> bool {
     let deadline = Instant::now() + SHOW;
     loop {
         match timeout_at(deadline, events.recv()).await {
             Ok(Ok(ClientEvent::DeviceJoined { device: new, .. })) if new == device => return true,
-            Ok(Ok(_) | Err(RecvError::Lagged(_))) => {}
+            Ok(Ok(_)) => {}
+            Ok(Err(RecvError::Lagged(_))) => {
+                let heard = |report: Report| {
+                    report.devices.iter().any(|known| known.id == device && known.last_heard.is_some())
+                };
+                if client.inspect().await.is_ok_and(heard) {
+                    return true;
+                }
+            }
             Ok(Err(RecvError::Closed)) | Err(_) => return false,
         }
     }

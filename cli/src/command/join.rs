@@ -1,5 +1,7 @@
 //! `join`: become a member of the group of a device that invites.
 
+use std::io::{BufRead as _, IsTerminal as _, Read as _, stdin};
+
 use zerok_core::{client::command::Report, error::Code, pairing::invite::Invite};
 use zerok_tokio::{Joined, SyncError};
 
@@ -12,13 +14,21 @@ use crate::{
     shape::JoinShape,
 };
 
+/// Most bytes of an invite that are read.
+const LONGEST: u64 = 16 * 1024;
+
 pub(crate) async fn run(
     setting: &Setting,
     output: &mut Output,
-    invite: &str,
+    invite: Option<&str>,
     relay: Option<&str>,
     name: Option<String>,
 ) -> Outcome {
+    let invite = match invite.filter(|invite| *invite != "-") {
+        Some(invite) => invite.to_owned(),
+        None => asked(output)?,
+    };
+    let invite = invite.trim();
     // Read first: a mistyped code must not leave a directory behind.
     let parsed: Invite = invite.parse().map_err(|fault| Failure::from(SyncError::Invite(fault)))?;
     let relay = relay.map(address).transpose()?;
@@ -53,6 +63,20 @@ pub(crate) async fn run(
         Ok(Done::Well)
     })
     .await
+}
+
+/// The invite from standard input. What stands in a command line every other user of the computer can read.
+fn asked(output: &mut Output) -> Outcome<String> {
+    if stdin().is_terminal() {
+        output.note("The code, or the URL:");
+    }
+    let mut line = String::new();
+    // A URL is far shorter; more would be no invite.
+    stdin().lock().take(LONGEST).read_line(&mut line).map_err(|error| Failure::of_input("Standard input", &error))?;
+    if line.trim().is_empty() {
+        return Err(Failure::new(Code::InvalidArgs, "There is no code on standard input."));
+    }
+    Ok(line)
 }
 
 fn tell(report: &Report, joined: Joined, output: &mut Output) -> Outcome<()> {

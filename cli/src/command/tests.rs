@@ -1,5 +1,7 @@
-use super::status::ago;
-use zerok_core::time::UnixMillis;
+use std::collections::BTreeSet;
+
+use super::{invite::newcomer, status::ago};
+use zerok_core::{ids::DeviceId, time::UnixMillis};
 
 #[test]
 fn times_are_said_as_a_person_says_them() {
@@ -9,4 +11,12 @@ fn times_are_said_as_a_person_says_them() {
         ["just now", "1 minute ago", "2 hours ago", "3 days ago"]
     );
     assert_eq!(ago(UnixMillis(2000), UnixMillis(1000)), "in the future, says the clock");
+}
+
+#[test]
+fn whoever_was_not_in_the_group_before_is_the_device_that_was_invited() {
+    let id = |n: u8| DeviceId([n; 8]);
+    let before = BTreeSet::from([id(1), id(2)]);
+    assert_eq!(newcomer([id(1), id(2)].into_iter(), &before), None);
+    assert_eq!(newcomer([id(2), id(3), id(1)].into_iter(), &before), Some(id(3)));
 }

@@ -28,6 +28,7 @@ use zerok_core::{
     client::{
         command::{ClientEvent, Pulled},
         status::{ConnectionState, Status},
+        verdict::Verdict,
     },
     error::Code,
     ids::{BlobId, Position},
@@ -67,11 +68,9 @@ pub(crate) async fn run(setting: &Setting, output: &mut Output, push_stdin: bool
             inbox: Inbox::default(),
             names: Names::default(),
             told: None,
+            judged: 0,
         };
-        for (id, verdict) in &report.verdicts {
-            watch.output.object(&EventShape::Verdict(VerdictShape::new(*id, verdict)))?;
-            watch.output.warn(verdict.code(), verdict_sentence(verdict));
-        }
+        watch.tell_verdicts(&report.verdicts)?;
         client.connect_and_pull().await;
         tokio::select! {
             failure = watch.run() => Err(failure),
@@ -94,6 +93,8 @@ struct Watch<'a> {
     names: Names,
     /// The state a person was last told of.
     told: Option<ConnectionState>,
+    /// The newest finding that was told: their numbers grow.
+    judged: u64,
 }
 
 type Reading = Pin<Box<dyn Future<Output = Result<Pulled, SyncError>> + Send>>;
@@ -160,10 +161,7 @@ impl Watch<'_> {
                 self.output.note(format_args!("{} has joined", harmless(&name)));
                 self.output.object(&EventShape::DeviceJoined { device: device.to_string(), name, wants_full_push })
             }
-            ClientEvent::Verdict { id, verdict } => {
-                self.output.warn(verdict.code(), verdict_sentence(&verdict));
-                self.output.object(&EventShape::Verdict(VerdictShape::new(id, &verdict)))
-            }
+            ClientEvent::Verdict { id, verdict } => self.tell_verdicts(&[(id, verdict)]),
             ClientEvent::Problem(code) => {
                 self.output.warn(code, code);
                 self.output.object(&EventShape::problem(code))
@@ -176,8 +174,19 @@ impl Watch<'_> {
     async fn look_again(&mut self) -> Outcome<()> {
         self.inbox.announced = true;
         self.read_on();
-        let unsent: BTreeSet<BlobId> = self.client.inspect().await?.pending.into_iter().collect();
+        let report = self.client.inspect().await?;
+        let unsent: BTreeSet<BlobId> = report.pending.into_iter().collect();
         self.unsynced.retain(|id| unsent.contains(id));
+        self.tell_verdicts(&report.verdicts)
+    }
+
+    /// Tells each finding once, whether an event or a look at all of them brought it.
+    fn tell_verdicts(&mut self, verdicts: &[(u64, Verdict)]) -> Outcome<()> {
+        for (id, verdict) in verdicts.iter().filter(|(id, _)| *id > self.judged) {
+            self.output.warn(verdict.code(), verdict_sentence(verdict));
+            self.output.object(&EventShape::Verdict(VerdictShape::new(*id, verdict)))?;
+        }
+        self.judged = verdicts.iter().map(|(id, _)| *id).fold(self.judged, u64::max);
         Ok(())
     }
 

@@ -19,6 +19,7 @@ fn setting(data: &Path) -> Setting {
         key_storage: KeyStorageChoice::File,
         patience: std::time::Duration::from_secs(2),
         ways: vec![Way { name: "tcp", dialer: Arc::new(TcpDialer) }],
+        afresh: false,
     }
 }
 

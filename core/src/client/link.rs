@@ -7,7 +7,8 @@
 //!     └──────────────────┴────────────────────────┴──► backoff, then dial again
 //! ```
 //!
-//! Invariant: at most one link; unwritten bytes stay within the window plus one message.
+//! Invariants: at most one link; unwritten bytes stay within the window plus one message. What waits for credit does not grow with
+//! what the relay says: acknowledgements wait as one place, the newest, and a link with more than [`MAX_QUEUED`] waiting is closed.
 
 use std::collections::VecDeque;
 
@@ -17,8 +18,8 @@ use crate::{
     channel::{Channel, ChannelFault, Initiator},
     client::{Client, Phase, Timer, command::ClientEvent, io::ClientOutput, ledger::Place},
     error::{CloseReason, Code, Incompatible, LocalReason, Misbehaviour, Wait},
-    ids::{LinkId, RelayKey, TransportId},
-    limits::{CHANNEL_AGE, HANDSHAKE},
+    ids::{Cursor, LinkId, RelayKey, TransportId},
+    limits::{CHANNEL_AGE, HANDSHAKE, MAX_MESSAGE},
     machine::{LinkFailure, LinkInput, LinkOutput, Misuse},
     seal::keys::prove,
     time::{Duration, Time},
@@ -39,6 +40,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// How long a link that may have died in sleep is given.
 const PROBE: Duration = Duration::from_secs(3);
 
+/// Most bytes that wait for credit. Pushes stop at the window and one blob; a relay that takes nothing and still provokes answers is
+/// closed here.
+const MAX_QUEUED: usize = 4 * MAX_MESSAGE;
+/// What a queued message weighs beside its bytes: a flood of tiny ones must meet the bound too.
+const MESSAGE_WEIGHT: usize = 64;
+
 /// One link.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -50,6 +57,8 @@ pub(super) struct Link {
     unwritten: usize,
     /// Encoded messages that wait for credit.
     queue: VecDeque<Vec<u8>>,
+    /// The newest place to acknowledge, waiting for credit behind the queue. It says all that the ones before it said.
+    ack: Option<Cursor>,
     /// Whether this side has asked to close.
     closing: bool,
     /// What the last pull was for.
@@ -88,6 +97,7 @@ impl Client {
             self.finish_closing();
             return;
         }
+        self.close_flooded();
         let wanted = self.wanted_link();
         if let Some(link) = &self.link {
             let keep = wanted.as_ref().is_some_and(|(purpose, relay)| *purpose == link.purpose && *relay == link.relay);
@@ -117,6 +127,7 @@ impl Client {
             phase: LinkPhase::Dialling,
             unwritten: 0,
             queue: VecDeque::new(),
+            ack: None,
             closing: false,
             pulling: None,
             caught_up: false,
@@ -126,6 +137,13 @@ impl Client {
         });
         self.timers.set(Timer::Handshake, self.now + HANDSHAKE);
         self.out.push_back(ClientOutput::Open { link: self.next_link, target });
+    }
+
+    /// A relay that provokes answers and takes none of them is not waited for until its stall is due.
+    fn close_flooded(&mut self) {
+        if self.link.as_ref().is_some_and(|link| !link.closing && link.queued() > MAX_QUEUED) {
+            self.fail_link(CloseReason::Timeout(Wait::Stall));
+        }
     }
 
     fn wanted_link(&self) -> Option<(Purpose, RelayKey)> {
@@ -282,7 +300,10 @@ impl Client {
     /// Says a message on a link, now or as soon as there is credit.
     pub(super) fn transmit(&mut self, id: LinkId, message: &ToRelay) {
         if let Some(link) = self.link.as_mut().filter(|link| link.id == id && !link.closing) {
-            link.queue.push_back(codec::encode(message));
+            match message {
+                ToRelay::Ack { cursor } => link.ack = Some(*cursor),
+                _ => link.queue.push_back(codec::encode(message)),
+            }
             self.flush_queue();
         }
     }
@@ -301,7 +322,8 @@ impl Client {
             if link.unwritten >= window {
                 return;
             }
-            let Some(message) = link.queue.pop_front() else { return };
+            let ack = |link: &mut Option<Cursor>| link.take().map(|cursor| codec::encode(&ToRelay::Ack { cursor }));
+            let Some(message) = link.queue.pop_front().or_else(|| ack(&mut link.ack)) else { return };
             let frames = channel.seal(&message);
             self.send(frames);
         }
@@ -470,6 +492,11 @@ impl Client {
 }
 
 impl Link {
+    /// What waits for credit weighs so much.
+    fn queued(&self) -> usize {
+        self.queue.iter().map(|message| message.len() + MESSAGE_WEIGHT).sum()
+    }
+
     pub(super) fn is_live(&self) -> bool {
         matches!(self.phase, LinkPhase::Live { .. }) && self.welcomed && !self.closing
     }
@@ -478,5 +505,86 @@ impl Link {
 impl LocalReason {
     pub(super) fn into_close(self) -> CloseReason {
         CloseReason::Local(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        channel::{ChannelKind, Responder},
+        client::ClientConfig,
+        ids::MailboxId,
+        limits::{ClientLimits, MAX_MAILBOX_MESSAGE},
+        rng::Seed,
+        seal::{keys::LinkSecret, padding::Padding, rest::StoreKey},
+    };
+
+    /// A client on a live link of which the relay takes nothing.
+    fn linked() -> Client {
+        let mut draw = Seed::new([1; 32]).draw("link");
+        let (own, secret) = (LinkSecret::generate(&mut draw), LinkSecret::generate(&mut draw));
+        let (kind, relay) = (ChannelKind::Noise, RelayKey(secret.public().0));
+        let (mut initiator, bytes) =
+            Initiator::new(kind, &own, relay, TransportId::TCP, &[], &mut draw).expect("message 1");
+        let mut responder = Responder::new(kind, &secret, TransportId::TCP, &mut draw);
+        assert!(responder.receive(bytes).expect("message 1").is_some());
+        let (_, bytes) = responder.respond(&[]).expect("message 2");
+        let (_, channel) = initiator.receive(bytes).expect("message 2").expect("it is whole");
+        let config = ClientConfig {
+            store_key: StoreKey::new([1; 32]),
+            kind,
+            limits: ClientLimits { window: 256, ..ClientLimits::default() },
+            padding: Padding::Padme,
+        };
+        let mut client = Client::new(config, Seed::new([2; 32]), Time(0));
+        client.out.clear();
+        client.link = Some(Link {
+            id: LinkId(1),
+            purpose: Purpose::Member,
+            relay,
+            phase: LinkPhase::Live { channel: Box::new(channel), since: Time(0) },
+            unwritten: 0,
+            queue: VecDeque::new(),
+            ack: None,
+            closing: false,
+            pulling: None,
+            caught_up: true,
+            welcomed: true,
+            had_page: true,
+            behind: false,
+        });
+        client
+    }
+
+    #[test]
+    fn acknowledgements_that_nobody_takes_wait_as_one_place_and_not_as_a_queue() {
+        let mut client = linked();
+        for cursor in (1..=10_000).map(Cursor) {
+            client.transmit(LinkId(1), &ToRelay::Ack { cursor });
+        }
+        let (sent, link) = (client.out.len(), client.link.as_ref().expect("a link"));
+        assert!(sent < 64, "{sent} frames: a window of them");
+        assert_eq!((link.queue.len(), link.ack), (0, Some(Cursor(10_000))), "the newest is the one that waits");
+        client.link_written(link.unwritten);
+        assert_eq!(client.out.len(), sent + 1);
+        assert_eq!(client.link.as_ref().expect("a link").ack, None);
+    }
+
+    #[test]
+    fn a_relay_that_takes_nothing_and_provokes_answers_is_closed() {
+        let mut client = linked();
+        while client.link.as_ref().is_some_and(|link| link.queued() <= MAX_QUEUED) {
+            client.close_flooded();
+            assert!(client.link.is_some());
+            let body = Bytes::from(vec![0; MAX_MAILBOX_MESSAGE]);
+            client.transmit(LinkId(1), &ToRelay::MailboxSend { id: MailboxId([0; 16]), body });
+        }
+        client.close_flooded();
+        assert!(client.link.is_none());
+        let closed = |out: &ClientOutput| {
+            matches!(out, ClientOutput::Link(LinkOutput::Close { reason: CloseReason::Timeout(Wait::Stall), .. }))
+        };
+        assert!(client.out.iter().any(closed));
     }
 }

@@ -13,13 +13,14 @@
 //!                                  └── closed, or expired ◄─┘ ──► told closed, detached
 //! ```
 //!
-//! Limits: `mailboxes_per_group`, [`MAX_MAIL`], [`INVITE_TTL`]; messages and their size by the store and the codec.
+//! Limits: `mailboxes_per_group`, `mailboxes_per_origin`, `mailboxes`, [`MAX_MAIL`], [`INVITE_TTL`]; bytes by `push_bytes`, per link and
+//! per origin; messages and their size by the store and the codec.
 
 use bytes::Bytes;
 
 use crate::{
     error::Misbehaviour,
-    ids::{LinkId, MailboxId},
+    ids::{Lane, LinkId, MailboxId},
     limits::INVITE_TTL,
     machine::StoreFailure,
     relay::{
@@ -81,7 +82,9 @@ impl Relay {
     fn open_mailbox(&mut self, id: LinkId, code: MailboxId, qr: MailboxId) {
         let expires = UnixMillis(self.wall().0.saturating_add(INVITE_TTL.as_millis() as u64));
         let limit = self.fx.limits.mailboxes_per_group;
-        let Some(talk) = self.links.get_mut(&id).and_then(Link::talk) else { return };
+        let Some(link) = self.links.get_mut(&id) else { return };
+        let origin = link.origin;
+        let Some(talk) = link.talk() else { return };
         let Party::Member(member) = &talk.party else { return self.close(id, Misbehaviour::OutOfState.into()) };
         if code == qr {
             return self.close(id, Misbehaviour::BadMessage.into());
@@ -89,6 +92,10 @@ impl Relay {
         let group = member.group;
         if let Some((code_, wait)) = self.refuses_pushes() {
             return self.refuse_mail(id, code, code_, wait);
+        }
+        // A group without a blob costs its maker nothing, so the bound per group alone would bound nobody.
+        if !self.openings.take(self.fx.now, origin, &[code, qr]) {
+            return self.refuse_mail(id, code, WireCode::MailboxFull, Duration::ZERO);
         }
         self.attaching(id, true);
         let open = |id, twin| RelayOp::OpenMailbox { id, twin, group, expires, limit };
@@ -125,12 +132,29 @@ impl Relay {
             return self.refuse_mail(id, mailbox, code, wait);
         }
         let weight = body.len() + MAIL_WEIGHT;
+        if let Err(wait) = self.charge_mail(id, weight as u64) {
+            return self.refuse_mail(id, mailbox, WireCode::RateLimited, wait);
+        }
         self.uncommitted += weight;
         if let Some(link) = self.links.get_mut(&id) {
             link.uncommitted += weight;
         }
         let send = RelayOp::SendMailbox { id: mailbox, side, body, now: self.wall() };
         self.fx.persist(vec![send], Consequence::SendMailbox { link: id, id: mailbox, weight });
+    }
+
+    /// A message counts as a push of its device does, and for its origin too: a joiner's key costs nothing to make.
+    fn charge_mail(&mut self, id: LinkId, weight: u64) -> Result<(), Duration> {
+        let now = self.fx.now;
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let origin = link.origin;
+        let Some(talk) = link.talk() else { return Ok(()) };
+        let key = match &talk.party {
+            Party::Member(member) => member.key,
+            Party::Joiner { key, .. } => *key,
+        };
+        self.pushes.take(now, (key, Lane::Control), weight)?;
+        self.mails.take(now, origin, weight)
     }
 
     /// Either name of an invite ends it: its creator need not know which one was claimed.

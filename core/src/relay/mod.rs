@@ -49,7 +49,7 @@ use self::{
     io::{Announce, RelayInput, RelayOutput},
     link::{Link, Party, Stage},
     mailbox::Attachment,
-    quota::Buckets,
+    quota::{Buckets, Slots},
     stats::RelayStats,
     store::{RelayQuery, Side},
 };
@@ -57,7 +57,7 @@ use crate::{
     channel::{ChannelKind, Opening},
     error::{CloseReason, LocalReason, Misbehaviour},
     ids::{Cursor, GroupId, Lane, LinkId, LinkKey, MailboxId, RelayId},
-    limits::RelayLimits,
+    limits::{INVITE_TTL, RelayLimits},
     machine::{LinkInput, Machine, Misuse, Origin},
     rng::{Draw, Seed},
     seal::keys::LinkSecret,
@@ -116,6 +116,10 @@ pub struct Relay {
     seen: BTreeMap<(GroupId, LinkKey), Cursor>,
     handshakes: Buckets<Origin>,
     pushes: Buckets<(LinkKey, Lane)>,
+    /// Mailbox bytes. Group ids and link keys cost nothing to make, so that the origin is what counts.
+    mails: Buckets<Origin>,
+    /// Mailboxes opened here, for the same reason.
+    openings: Slots<Origin, MailboxId>,
     /// Bytes the store has not committed.
     uncommitted: usize,
     /// Links not read because of it.
@@ -144,6 +148,8 @@ impl Relay {
         Self {
             handshakes: Buckets::new(burst.into(), rate.into(), fx.limits.rates),
             pushes: Buckets::new(bytes, byte_rate, fx.limits.rates),
+            mails: Buckets::new(bytes, byte_rate, fx.limits.rates),
+            openings: Slots::new(fx.limits.mailboxes_per_origin, fx.limits.mailboxes, INVITE_TTL),
             config,
             fx,
             draw: seed.draw("relay links"),

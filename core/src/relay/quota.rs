@@ -1,4 +1,4 @@
-//! Token buckets: how much one origin or one proven device may ask for.
+//! Token buckets, and slots that come back with time: how much one origin or one proven device may ask for.
 //!
 //! Knows keys, amounts and time, nothing of links. Stored quotas (bytes, blobs, groups a day) are the store's; see
 //! [`Append`](crate::relay::store::Append).
@@ -6,7 +6,7 @@
 //! Invariants: the table never holds more than its bound, whatever keys appear (G6); what falls out is the key unused for longest,
 //! whose bucket has had the most time to fill again, so that forgetting it gives away the least.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::time::{Duration, Time};
 
@@ -80,9 +80,74 @@ impl<K: Copy + Ord> Buckets<K> {
     }
 }
 
+/// Things an owner may have had within a time. Each holds its slot until its time is over, ended before or not: what it left on the
+/// disk stays that long too.
+#[derive(Debug, Clone)]
+pub(super) struct Slots<O, T> {
+    each: usize,
+    all: usize,
+    lasting: Duration,
+    /// The oldest first.
+    ends: VecDeque<(Time, O, T)>,
+    taken: BTreeSet<T>,
+    owners: BTreeMap<O, usize>,
+}
+
+impl<O: Copy + Ord, T: Copy + Ord> Slots<O, T> {
+    /// `each` for every owner and `all` in all.
+    pub(super) fn new(each: usize, all: usize, lasting: Duration) -> Self {
+        Self { each, all, lasting, ends: VecDeque::new(), taken: BTreeSet::new(), owners: BTreeMap::new() }
+    }
+
+    /// Takes slots for all of these or for none. What has one already needs no other. Answers whether there is room.
+    pub(super) fn take(&mut self, now: Time, owner: O, things: &[T]) -> bool {
+        self.free(now);
+        let new: BTreeSet<T> = things.iter().filter(|thing| !self.taken.contains(thing)).copied().collect();
+        let had = self.owners.get(&owner).copied().unwrap_or_default();
+        if !new.is_empty() && (had + new.len() > self.each || self.taken.len() + new.len() > self.all) {
+            return false;
+        }
+        for thing in new {
+            *self.owners.entry(owner).or_default() += 1;
+            self.taken.insert(thing);
+            self.ends.push_back((now + self.lasting, owner, thing));
+        }
+        true
+    }
+
+    fn free(&mut self, now: Time) {
+        while self.ends.front().is_some_and(|(end, ..)| *end <= now)
+            && let Some((_, owner, thing)) = self.ends.pop_front()
+        {
+            self.taken.remove(&thing);
+            if let Some(count) = self.owners.get_mut(&owner) {
+                *count -= 1;
+                if *count == 0 {
+                    self.owners.remove(&owner);
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slots_come_back_with_time_and_are_taken_together_or_not_at_all() {
+        let mut slots = Slots::new(3, 4, Duration::from_secs(10));
+        assert!(slots.take(Time(0), 'a', &[1, 2]));
+        assert!(slots.take(Time(0), 'a', &[1, 2]), "it has these");
+        assert!(!slots.take(Time(0), 'a', &[3, 4]), "more than each may have");
+        assert!(slots.take(Time::from_secs(1), 'a', &[3]), "nothing was taken by the refusal");
+        assert!(!slots.take(Time::from_secs(1), 'b', &[5, 6]), "more than all may have");
+        assert!(slots.take(Time::from_secs(1), 'b', &[5]));
+        assert!(slots.take(Time::from_secs(10), 'a', &[6, 7]));
+        assert!(!slots.take(Time::from_secs(10), 'c', &[8]));
+        assert!(slots.take(Time::from_secs(20), 'c', &[8, 9, 10]));
+        assert_eq!((slots.ends.len(), slots.taken.len(), slots.owners.len()), (3, 3, 1));
+    }
 
     #[test]
     fn a_bucket_grants_its_size_and_then_its_refill() {

@@ -24,6 +24,9 @@ use super::transaction::{Trouble, signed};
 /// Ended mailboxes a group may leave behind within one lifetime of an invite, for each it may have open.
 const ENDED: i64 = 64;
 
+/// Mailboxes purged in one transaction, each with up to 128 messages.
+pub(super) const CHUNK: i64 = 16;
+
 type Verdict = Result<(), WireCode>;
 
 /// Opens a mailbox, or attaches its group to it again.
@@ -107,14 +110,20 @@ pub(super) fn close(conn: &Connection, id: MailboxId) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Removes what has expired.
-pub(super) fn purge(conn: &Connection, now: UnixMillis) -> Result<(), Trouble> {
+/// Removes a chunk of what has expired. Answers whether there may be more.
+pub(super) fn purge(conn: &Connection, now: UnixMillis) -> Result<bool, Trouble> {
     conn.prepare_cached(
-        "DELETE FROM mailbox_messages WHERE mailbox IN (SELECT id FROM mailboxes WHERE expires <= ?1)",
+        "DELETE FROM mailbox_messages WHERE mailbox IN
+         (SELECT id FROM mailboxes WHERE expires <= ?1 ORDER BY expires, id LIMIT ?2)",
     )?
-    .execute([signed(now.0)])?;
-    conn.prepare_cached("DELETE FROM mailboxes WHERE expires <= ?1")?.execute([signed(now.0)])?;
-    Ok(())
+    .execute([signed(now.0), CHUNK])?;
+    let gone = conn
+        .prepare_cached(
+            "DELETE FROM mailboxes WHERE id IN
+             (SELECT id FROM mailboxes WHERE expires <= ?1 ORDER BY expires, id LIMIT ?2)",
+        )?
+        .execute([signed(now.0), CHUNK])?;
+    Ok(gone as i64 == CHUNK)
 }
 
 /// How a side is stored.

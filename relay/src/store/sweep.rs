@@ -35,12 +35,20 @@ const SEEN_DAYS: i64 = 30;
 pub(super) struct Moved {
     floors: BTreeMap<GroupId, Cursor>,
     more: bool,
+    /// Mailboxes expired until then remain.
+    mail: Option<UnixMillis>,
 }
 
 impl Moved {
     /// Whether another chunk is due.
     pub(super) fn more(&self) -> bool {
-        self.more
+        self.more || self.mail.is_some()
+    }
+
+    /// Purges a chunk of expired mailboxes and remembers what remains.
+    pub(super) fn purge(&mut self, conn: &Connection, now: UnixMillis) -> Result<(), Trouble> {
+        self.mail = super::mailbox::purge(conn, now)?.then_some(now);
+        Ok(())
     }
 }
 
@@ -54,7 +62,7 @@ pub(super) fn sweep(
     let clock = tx.clock(now);
     let step = u64::try_from(clamp.as_millis()).unwrap_or(u64::MAX);
     tx.set_clock(now.0.min(clock.saturating_add(step)).max(clock));
-    super::mailbox::purge(tx.conn, now)?;
+    moved.mail = Some(now);
     tx.conn.prepare_cached("DELETE FROM origins WHERE day < ?1")?.execute([day(now) - 1])?;
     chunk(tx, day(now), moved)?;
     Ok(RelayOutcome::Swept(std::mem::take(&mut moved.floors).into_iter().collect()))
@@ -64,6 +72,9 @@ pub(super) fn sweep(
 pub(super) fn chunk(tx: &mut Transaction<'_>, today: i64, moved: &mut Moved) -> Result<(), Trouble> {
     // Marks and the crowded flag are rows: what is still in memory must be among them.
     tx.flush()?;
+    if let Some(until) = moved.mail {
+        moved.purge(tx.conn, until)?;
+    }
     let mut budget = CHUNK;
     let clock = tx.clock_now().unwrap_or(0);
     while budget > 0

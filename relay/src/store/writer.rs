@@ -36,7 +36,7 @@ use super::{
     Shared,
     digests::Digests,
     disk::Disk,
-    load, mailbox,
+    load,
     schema::PAGE,
     sweep::{self, Moved},
     transaction::{Transaction, Trouble},
@@ -342,7 +342,7 @@ fn apply(
             if matches!(query, RelayQuery::Open) {
                 latched[*machine] = false;
                 if let Some(clock) = tx.clock_now() {
-                    mailbox::purge(tx.conn, UnixMillis(clock))?;
+                    moved.purge(tx.conn, UnixMillis(clock))?;
                 }
             }
             Ok(Reply::Read { machine: *machine, load: *load, query: query.clone() })

@@ -46,7 +46,8 @@ impl SyncClient {
     /// it is enabled or told that the application started.
     ///
     /// # Errors
-    /// [`Code::AlreadyRunning`], [`Code::KeyLost`], [`Code::KeychainLocked`], or what is wrong with the store.
+    /// [`Code::AlreadyRunning`], [`Code::KeyLost`], [`Code::KeychainLocked`], or what is wrong with the store:
+    /// [`SyncError::SetAside`] as long as a damaged one has no successor, unless [`Options::start_afresh`].
     pub async fn open(options: Options) -> Result<Self, SyncError> {
         let asked = options.clone();
         let ground =
@@ -138,14 +139,21 @@ impl Ground {
     pub(super) fn open(options: &Options) -> Result<Self, SyncError> {
         let directory = DataDir::lock(&options.data_dir)?;
         let path = directory.path();
+        let kept_aside = ClientDisk::kept_aside(path);
+        // A new identity is made only where there never was one, or where someone who knows what is lost asks for it.
+        let lost = kept_aside.last().filter(|_| !options.start_afresh);
+        let replaced =
+            |blank: bool| lost.filter(|_| blank).map_or(Ok(()), |aside| Err(SyncError::SetAside(aside.clone())));
+        replaced(!ClientDisk::exists(path))?;
         let found = secrets::find(path, options.key_storage, ClientDisk::exists(path))?;
         let info = Info {
             data_dir: path.to_owned(),
             key_storage: found.place.kind(),
             relay_mismatch: false,
-            kept_aside: ClientDisk::kept_aside(path),
+            kept_aside: kept_aside.clone(),
         };
         let disk = ClientDisk::open(path, found.place, found.kept.reserved)?;
+        replaced(disk.is_blank()?)?;
         Ok(Self { directory, disk, key: found.kept.key, info })
     }
 }

@@ -16,6 +16,8 @@ use crate::{
     clock::Clock,
     dial::FirstOf,
     link::{Acceptor as _, BoxFuture, Opened},
+    secrets::{Kept, KeyFile, KeyStorage},
+    store::ClientDisk,
     tcp::{TcpAcceptor, TcpDialer},
 };
 
@@ -230,6 +232,81 @@ async fn d7_a_full_disk_refuses_a_push_loses_nothing_and_takes_the_next_one_that
     client.close().await;
     let client = open(directory.path()).await;
     assert_eq!(client.inspect().await.unwrap().pending, [kept, later]);
+}
+
+/// A place for a key that its user may lock.
+#[derive(Debug)]
+struct Lockable {
+    file: KeyFile,
+    locked: Arc<AtomicBool>,
+}
+
+impl KeyStorage for Lockable {
+    fn kind(&self) -> KeyStorageKind {
+        KeyStorageKind::Keychain
+    }
+
+    fn load(&self) -> Result<Option<Kept>, KeyFault> {
+        if self.locked.load(Ordering::SeqCst) { Err(KeyFault::Locked) } else { self.file.load() }
+    }
+
+    fn store(&self, kept: &Kept) -> Result<(), KeyFault> {
+        if self.locked.load(Ordering::SeqCst) { Err(KeyFault::Locked) } else { self.file.store(kept) }
+    }
+
+    fn delete(&self) -> Result<(), KeyFault> {
+        self.file.delete()
+    }
+}
+
+#[tokio::test]
+async fn a_keychain_that_locks_refuses_a_push_and_the_client_goes_on_once_it_is_unlocked() {
+    let directory = TempDir::new().unwrap();
+    let options = options(directory.path());
+    let ground = Ground::open(&options).unwrap();
+    drop(ground.disk);
+    let locked = Arc::new(AtomicBool::new(false));
+    let keys = Lockable { file: KeyFile::new(directory.path()), locked: Arc::clone(&locked) };
+    let disk = ClientDisk::open(directory.path(), Box::new(keys), 0).unwrap();
+    let client = SyncClient::start(Ground { disk, ..ground }, &options).unwrap();
+    client.enable().await.unwrap();
+    locked.store(true, Ordering::SeqCst);
+    // The numbers that are reserved already last for a while.
+    let (mut kept, mut refused) = (Vec::new(), None);
+    while refused.is_none() {
+        match client.push_detached(&b"milk"[..], None).await {
+            Ok(id) => kept.push(id),
+            Err(error) => refused = Some((error.code(), error.retryable())),
+        }
+    }
+    assert_eq!(refused, Some((Code::StorageFull, true)));
+    locked.store(false, Ordering::SeqCst);
+    kept.push(client.push_detached(&b"bread"[..], None).await.unwrap());
+    assert_eq!(client.inspect().await.unwrap().pending, kept);
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_never_followed_by_a_new_identity_in_silence() {
+    let directory = TempDir::new().unwrap();
+    let client = open(directory.path()).await;
+    client.enable().await.unwrap();
+    let before = client.inspect().await.unwrap().identity.unwrap().device;
+    client.close().await;
+    std::fs::write(directory.path().join("client.db"), [9; 8192]).unwrap();
+    let first = SyncClient::open(options(directory.path())).await.unwrap_err();
+    assert!(matches!(first, SyncError::Store(StoreFailure::Corrupt)), "{first}");
+    for _ in 0..2 {
+        let again = SyncClient::open(options(directory.path())).await.unwrap_err();
+        assert!(matches!(again, SyncError::SetAside(_)), "{again}");
+        assert_eq!((again.code(), again.retryable()), (Code::StorageFailed, false));
+    }
+    let client = SyncClient::open(Options { start_afresh: true, ..options(directory.path()) }).await.unwrap();
+    client.enable().await.unwrap();
+    assert_ne!(client.inspect().await.unwrap().identity.unwrap().device, before);
+    client.close().await;
+    let client = open(directory.path()).await;
+    assert_eq!(client.info().kept_aside.len(), 1, "it is still there to be looked at");
 }
 
 // ---- with a machine that does as it is told

@@ -19,7 +19,10 @@ use zerok_core::{
     machine::StoreFailure,
 };
 
-use crate::{secrets::KeyStorage, store::worker::Disk};
+use crate::{
+    secrets::{KeyFault, KeyStorage},
+    store::worker::Disk,
+};
 
 const FILE: &str = "client.db";
 
@@ -46,6 +49,15 @@ impl ClientDisk {
         self.connection.pragma_update_and_check(None, "max_page_count", pages, |_row| Ok(())).unwrap();
     }
 
+    /// Whether no device has been set up in it.
+    pub(crate) fn is_blank(&self) -> Result<bool, StoreFailure> {
+        let vaults: i64 = self
+            .connection
+            .query_row("SELECT count(*) FROM cell WHERE id = ?", [apply::VAULT], |row| row.get(0))
+            .map_err(schema::failure)?;
+        Ok(vaults == 0)
+    }
+
     /// Whether a directory holds a client's database.
     pub fn exists(directory: &Path) -> bool {
         directory.join(FILE).metadata().is_ok_and(|found| found.len() > 0)
@@ -67,7 +79,9 @@ fn reserve(keys: &dyn KeyStorage, reserved: &mut u64, operations: &[ClientOp]) -
     if raised != *reserved {
         keys.reserve(raised).map_err(|fault| {
             tracing::error!(%fault, "the counter beside the store key cannot be written");
-            StoreFailure::Io
+            // A keychain locks and unlocks as its user comes and goes. The transaction is rolled back, as on a full disk, and may work
+            // later; any other fault says nothing of what lies there now.
+            if fault == KeyFault::Locked { StoreFailure::Full } else { StoreFailure::Io }
         })?;
         *reserved = raised;
     }

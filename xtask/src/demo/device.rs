@@ -59,7 +59,9 @@ impl Device {
     }
 
     pub(super) fn join(&self, code: &str, relay: &str) -> Result<(), Failure> {
-        shell::capture(&mut self.command(&["join", code, "--relay", relay, "--name", self.name])).map(drop)
+        // Not in the command line, which everyone on this computer can read.
+        let mut join = self.command(&["join", "-", "--relay", relay, "--name", self.name]);
+        shell::capture_with(&mut join, code).map(drop)
     }
 
     /// Starts following: what it receives is told to `heard`, what is written to it is pushed.

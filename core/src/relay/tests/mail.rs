@@ -4,7 +4,7 @@ use super::world::*;
 use crate::{
     error::{CloseReason, Misbehaviour},
     limits::{INVITE_TTL, MAX_MAILBOX_MESSAGES, RelayLimits},
-    machine::StoreFailure,
+    machine::{Origin, StoreFailure},
     time::Duration,
     wire::message::{Request, ToDevice, ToRelay, WireCode},
 };
@@ -196,6 +196,54 @@ fn b10_open_mailboxes_of_a_group_are_bounded_and_none_is_left_half_open() {
     world.say(&mut creator, &open(3, 4));
     assert_eq!(world.hear(&mut creator), [opened(1), refused(3, WireCode::MailboxFull)]);
     assert_eq!(world.store.mailbox_count(), 2);
+}
+
+#[test]
+fn a_stranger_with_ever_new_groups_opens_no_more_mailboxes_than_its_origin_may() {
+    let mut world = World::with(1, RelayLimits { mailboxes_per_origin: 4, mailboxes: 6, ..limits() });
+    let minted = |world: &mut World, origin: u8, id: u8| {
+        let stranger = world.founder();
+        let mut creator = world.join_from(0, &stranger, Origin([origin; 8]));
+        world.say(&mut creator, &open(id, id + 1));
+        let heard = world.hear(&mut creator);
+        world.say(&mut creator, &ToRelay::MailboxClose { id: mailbox(id) });
+        world.hang_up(&creator);
+        heard
+    };
+    assert_eq!(minted(&mut world, 1, 1), [opened(1)]);
+    assert_eq!(minted(&mut world, 1, 3), [opened(3)]);
+    let ops = world.nodes[0].ops.len();
+    assert_eq!(minted(&mut world, 1, 5), [refused(5, WireCode::MailboxFull)], "those that ended left their messages");
+    assert_eq!(world.nodes[0].ops.len(), ops, "the store is not asked");
+    assert_eq!(minted(&mut world, 2, 5), [opened(5)], "another origin is not punished");
+    assert_eq!(minted(&mut world, 3, 7), [refused(7, WireCode::MailboxFull)], "the relay has a bound in all");
+    world.advance(INVITE_TTL);
+    assert_eq!(minted(&mut world, 1, 9), [opened(9)]);
+}
+
+#[test]
+fn mailbox_bytes_are_rationed_by_device_and_by_origin() {
+    let weight = 256 + 1;
+    let mut world = World::with(1, RelayLimits { push_bytes: (3 * weight, weight), ..limits() });
+    let laptop = world.founder();
+    let mut creator = world.join(0, &laptop, 0);
+    world.say(&mut creator, &open(1, 2));
+    let mut joiner = world.joiner(0);
+    world.say(&mut joiner, &claim(1));
+    world.hear(&mut joiner);
+    world.hear(&mut creator);
+    for _ in 0..2 {
+        world.say(&mut creator, &send(1, "x"));
+    }
+    world.say(&mut joiner, &send(1, "x"));
+    assert_eq!(world.hear(&mut joiner), [message(1, "x"), message(1, "x")]);
+    let ops = world.nodes[0].ops.len();
+    world.say(&mut joiner, &send(1, "x"));
+    assert_eq!(plain(world.hear(&mut joiner)), [refused(1, WireCode::RateLimited)], "the origin's is empty");
+    assert_eq!(world.nodes[0].ops.len(), ops);
+    world.advance(Duration::from_secs(1));
+    world.say(&mut joiner, &send(1, "x"));
+    assert_eq!(world.hear(&mut joiner), []);
 }
 
 #[test]

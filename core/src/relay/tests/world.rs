@@ -236,6 +236,17 @@ impl World {
         link
     }
 
+    /// A device with a proven link from an origin of its own.
+    pub(super) fn join_from(&mut self, node: usize, device: &Device, origin: Origin) -> Peer {
+        let first = Pull { after: Cursor(0), tag: Tag::default(), max_bytes: 512 * 1024 };
+        let payload = codec::encode_first_flight(&device.hello(), &first);
+        let mut peer = self.dial_with(node, device.keys.link(), &payload, origin);
+        self.welcome(&mut peer);
+        self.say(&mut peer, &ToRelay::Ping);
+        assert_eq!(self.hear(&mut peer).first(), Some(&ToDevice::Pong));
+        peer
+    }
+
     /// Dials and hears the second flight. Nothing proves the device live yet.
     pub(super) fn dial(&mut self, node: usize, device: &Device, after: u64) -> Peer {
         let first = Pull { after: Cursor(after), tag: Tag::default(), max_bytes: 512 * 1024 };
