@@ -158,7 +158,7 @@ impl Client {
                 let mut group = Group::restore(identity).ok_or(Code::StorageFailed)?;
                 group.replay(&image.roster)?;
                 group.streams = streams;
-                group.streams.values_mut().for_each(|stream| stream.resume(self.now));
+                group.streams.values_mut().for_each(|stream| stream.claims.resume(self.now));
                 Some(group)
             }
         };

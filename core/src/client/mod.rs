@@ -8,7 +8,7 @@
 //! - `commit`: batches and the gate; every handled input ends there.
 //! - `lifecycle`: enabling, platform signals, when to dial. `backoff`: how long to wait.
 //! - `link`: the way to the relay, from dialling to the last byte. `relay_messages`: what comes over it.
-//! - `outbox`, `push`: on the way out. `receive`, `stream`, `gaps`, `inbox`: on the way in.
+//! - `outbox`, `push`: on the way out. `receive`, `stream`, `claims`, `gaps`, `inbox`: on the way in.
 //! - `group`, `roster`, `heads`: who the others are and what they have. `restore`: a store older than its relay.
 //! - `invite`, `join`: the two sides of pairing. `ledger`: the sealed rows.
 //!
@@ -28,6 +28,7 @@ pub mod store;
 pub mod verdict;
 
 mod backoff;
+mod claims;
 mod commit;
 mod gaps;
 mod group;
@@ -88,6 +89,8 @@ use self::{
 const MAX_VERDICTS: usize = 1024;
 /// Of these, findings of a kind that a relay makes up at will: it must not crowd out what it would rather hide.
 const MAX_CHEAP_VERDICTS: usize = 64;
+/// Of these, findings that rest on one member's word or chains: it must not crowd out what others say.
+const MAX_VERDICTS_OF_ONE: usize = 256;
 
 /// How a client is set up.
 #[derive(Debug)]
@@ -335,7 +338,7 @@ impl Client {
         if self.is_up() {
             self.pump_outbox();
             self.schedule_heads();
-            self.watch_wanted();
+            self.watch_claims();
             self.answer_waiting_pulls();
             self.advance_syncs();
             self.watch_answer();
@@ -387,12 +390,15 @@ impl Client {
     fn keeps(&self, verdict: &Verdict) -> bool {
         let cheap = |verdict: &Verdict| matches!(verdict, Verdict::Tampered { .. } | Verdict::MissingEpoch { .. });
         let code = verdict.code();
-        let alike = self.verdicts.values().filter(|known| known.code() == code).count();
-        let others = self.verdicts.values().filter(|known| !cheap(known)).count();
-        match cheap(verdict) {
-            true => alike < MAX_CHEAP_VERDICTS,
+        let count = |alike: &dyn Fn(&Verdict) -> bool| self.verdicts.values().filter(|known| alike(known)).count();
+        match verdict.rests_on() {
+            _ if cheap(verdict) => count(&|known| known.code() == code) < MAX_CHEAP_VERDICTS,
             // The reset is one finding: there is always room for it.
-            false => others < MAX_VERDICTS - 2 * MAX_CHEAP_VERDICTS || *verdict == Verdict::RelayReset,
+            None => true,
+            member => {
+                count(&|known| !cheap(known)) < MAX_VERDICTS - 2 * MAX_CHEAP_VERDICTS
+                    && count(&|known| !cheap(known) && known.rests_on() == member) < MAX_VERDICTS_OF_ONE
+            }
         }
     }
 

@@ -31,20 +31,23 @@ use crate::{
 
 /// Tampered blobs remembered so that a second look does not report them again.
 const REMEMBERED: usize = 64;
-/// Chains of one device with records, and as many more that others only name.
+/// Chains of one device with records, and as many more on each member's word.
 const MAX_CHAINS: usize = 2 * MAX_INCARNATIONS;
 
-/// Whether this chain is followed, or may be. The room is each device's own, and names do not take the room of verified records:
-/// a member that invents incarnations must keep nobody else, nor the device it names, from being heard.
-pub(super) fn has_room(streams: &BTreeMap<StreamId, Stream>, id: StreamId, verified: bool) -> bool {
-    let known = streams.get(&id);
-    if known.is_some_and(|stream| stream.last > 0 || !verified) {
-        return true;
-    }
-    let of_device = || streams.iter().filter(|(other, _)| other.device == id.device);
-    let alike = of_device().filter(|(_, stream)| (stream.last > 0) == verified).count();
-    // Verified records that wait for their predecessors leave chains without any: those count too.
-    alike < MAX_CHAINS && (known.is_some() || of_device().count() < 2 * MAX_CHAINS)
+/// Whether records of this chain are followed, or may be. The room is each device's own: a member that invents incarnations must keep
+/// nobody else from being heard.
+pub(super) fn may_follow(streams: &BTreeMap<StreamId, Stream>, id: StreamId) -> bool {
+    let followed = |(other, stream): &(&StreamId, &Stream)| other.device == id.device && stream.is_followed();
+    streams.get(&id).is_some_and(Stream::is_followed) || streams.iter().filter(followed).count() < MAX_CHAINS
+}
+
+/// Whether a member's word about this chain is kept. What it names takes no room from records, nor from what others name.
+pub(super) fn may_name(streams: &BTreeMap<StreamId, Stream>, id: StreamId, by: DeviceId) -> bool {
+    let named = |stream: &Stream| stream.claims.of(by).is_some();
+    let only_named =
+        |(other, stream): &(&StreamId, &Stream)| other.device == id.device && !stream.is_followed() && named(stream);
+    streams.get(&id).is_some_and(|stream| stream.is_followed() || named(stream))
+        || streams.iter().filter(only_named).count() < MAX_CHAINS
 }
 
 /// Where entries come from.
@@ -178,7 +181,7 @@ impl Client {
         }
         let id = stream_of(&candidate.opened);
         let Some(group) = &mut self.group else { return };
-        if !has_room(&group.streams, id, true) {
+        if !may_follow(&group.streams, id) {
             self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Key);
             return;
         }
@@ -194,13 +197,17 @@ impl Client {
                 self.hold(candidate.cursor, candidate.digest, candidate.blob, why);
             }
             judgement @ (Judgement::Next | Judgement::NextOfFork(_)) => {
+                let disputed = stream.disputed_by(seq, candidate.opened.hash);
                 stream.accept(seq, candidate.opened.hash, candidate.cursor);
                 self.touch(id);
                 if source != Source::Log {
                     self.gaps.moved();
                 }
                 if let Judgement::NextOfFork(seq) = judgement {
-                    self.verdict(Verdict::Fork { sender, inc: id.inc, lane: id.lane, seq });
+                    self.verdict(Verdict::Fork { sender, inc: id.inc, lane: id.lane, seq, by: sender });
+                }
+                for by in disputed {
+                    self.verdict(Verdict::Fork { sender, inc: id.inc, lane: id.lane, seq, by });
                 }
                 self.note_seen(sender, &candidate.opened.record.seen);
                 self.apply(candidate);
