@@ -2,6 +2,8 @@
 //!
 //! Others learn from them what was withheld from them, and when a blob need not be kept for anyone any more.
 
+use std::collections::BTreeSet;
+
 use crate::{
     client::{
         Client, Timer,
@@ -18,15 +20,19 @@ use crate::{
 };
 
 impl Client {
-    /// What this device holds of others' chains and has not said yet; everything, for a heads record.
-    pub(super) fn take_seen(&mut self, all: bool) -> Vec<SeenEntry> {
+    /// What this device holds of others' chains: with data what it has not said yet, with heads everything. Roster records are handed
+    /// to every newcomer and must stay small: an ADD says how far its author holds the lanes of other admissions, the rest nothing.
+    pub(super) fn take_seen(&mut self, kind: Kind) -> Vec<SeenEntry> {
         let (inc, earlier) = (self.ledger.inc(), self.ledger.earlier_inc);
         let Some(group) = &mut self.group else { return Vec::new() };
         // The first record of an incarnation names the end of the one before.
         let starts = |id: &StreamId| Some(id.inc) == earlier && !group.streams.contains_key(&StreamId { inc, ..*id });
-        let news = |id: &StreamId, stream: &Stream| match id.device == group.device {
-            true => starts(id),
-            false => all || stream.reach().0 > stream.reported,
+        let admissions = if kind == Kind::Add { group.roster.admission_lanes() } else { BTreeSet::new() };
+        let news = |id: &StreamId, stream: &Stream| match kind {
+            _ if id.device == group.device => starts(id) || id.inc != inc && admissions.contains(id),
+            Kind::Heads => true,
+            Kind::Data => stream.reach().0 > stream.reported,
+            _ => admissions.contains(id),
         };
         let due: Vec<StreamId> =
             group.streams.iter().filter(|(id, stream)| news(id, stream)).map(|(id, _)| *id).take(MAX_SEEN).collect();

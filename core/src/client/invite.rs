@@ -17,7 +17,7 @@ use crate::{
     },
     error::Code,
     ids::{CommandId, DeviceId, MailboxId, OutboxId},
-    limits::{INVITE_TTL, MAX_DEVICES},
+    limits::{INVITE_TTL, MAX_ADD_BLOB, MAX_DEVICES},
     pairing::{
         PairingSecret,
         code::PairingCode,
@@ -29,8 +29,8 @@ use crate::{
     wire::message::ToRelay,
 };
 
-/// Room for the ADD and what it names as seen.
-const ADMISSION: usize = 64 * 1024;
+/// Room for the ADD, with its length.
+const ADMISSION: usize = MAX_ADD_BLOB + 4;
 
 /// An invite that is open.
 #[derive(Debug)]
@@ -221,9 +221,7 @@ impl Client {
                 None => self.hand_over(device),
             },
             // What cannot be handed over admits nobody: an ADD all the same would leave a member behind that never was.
-            None if !self.handover().is_some_and(|handover| handover.fits(ADMISSION)) => {
-                self.end_invite(Code::PairingFailed);
-            }
+            None if !self.may_admit() => self.end_invite(Code::PairingFailed),
             None => {
                 let payload = AddPayload { device: candidate.device, name: candidate.name.clone() }.encode();
                 match self.write_record(Kind::Add, payload.into(), None) {
@@ -241,6 +239,13 @@ impl Client {
         }
     }
 
+    /// Whether there is room for another device: in the group, where others may have admitted some since the invite was made, and in
+    /// what it is handed.
+    fn may_admit(&self) -> bool {
+        let room = self.group.as_ref().is_some_and(|group| group.roster.len() < MAX_DEVICES);
+        room && self.handover().is_some_and(|handover| handover.fits(ADMISSION))
+    }
+
     /// A row reached the relay: perhaps the one that admits a device.
     pub(super) fn row_acked(&mut self, row: OutboxId) {
         let admitted =
@@ -256,7 +261,6 @@ impl Client {
         let baseline = group
             .streams
             .iter()
-            .filter(|(id, _)| id.lane == crate::ids::Lane::Data)
             .filter_map(|(id, stream)| match stream.reach() {
                 (seq, Some(hash)) => Some((*id, seq, hash)),
                 _ => None,
@@ -268,7 +272,7 @@ impl Client {
             genesis_hash: group.genesis,
             epochs: group.secrets(),
             relay,
-            roster: group.chain.clone(),
+            roster: group.roster_blobs(),
             baseline,
         })
     }
@@ -323,3 +327,6 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

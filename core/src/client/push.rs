@@ -126,7 +126,7 @@ impl Client {
         let lane = kind.lane();
         let ms = self.wall();
         let (inc, earlier) = (self.ledger.inc(), self.ledger.earlier_inc);
-        let seen = self.take_seen(kind == Kind::Heads);
+        let seen = self.take_seen(kind);
         let group = self.group.as_mut().ok_or(Code::NotEnabled)?;
         let own = group.own(inc, lane);
         let (seq, prev) = match kind {
@@ -173,10 +173,9 @@ impl Client {
         }
         if lane == Lane::Control && kind != Kind::Heads {
             let opened = record::open(&blob, &self.group.as_ref().ok_or(Code::NotEnabled)?.id, self.epoch()?);
-            if let (Ok(opened), Some(group)) = (opened, &mut self.group) {
-                group.apply_roster(&opened);
+            if let Ok(opened) = opened {
+                self.apply_roster(&opened, blob.clone());
             }
-            self.keep_roster(blob.clone());
         }
         self.outbox.enqueue(entry, blob.clone(), self.config.limits.push_window);
         self.batch.ops.push(ClientOp::Enqueue(OutboxRow { entry, blob }));

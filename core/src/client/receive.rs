@@ -247,10 +247,13 @@ impl Client {
     }
 
     fn roster_record(&mut self, opened: &Opened, blob: Bytes) {
-        let Some(group) = &mut self.group else { return };
-        let change = group.apply_roster(opened);
-        self.keep_roster(blob);
-        if let RosterChange::Added(device) = change {
+        let Some(group) = &self.group else { return };
+        // A run vouches for a record's place, but a newcomer is handed single records: these must be signed themselves.
+        let signed = group.signing_key(opened).is_some_and(|key| opened.verify(&key, &group.id));
+        if !signed {
+            return;
+        }
+        if let RosterChange::Added(device) = self.apply_roster(opened, blob) {
             let now = self.wall();
             self.ledger.heard.insert(device, now);
             self.gaps.sender_known();

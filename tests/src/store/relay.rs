@@ -36,6 +36,8 @@ pub struct MemoryRelayStore {
     room: u64,
     /// It was full and has not been opened again.
     full: bool,
+    /// Nothing at all fits any more, mailboxes included.
+    stuffed: bool,
     /// Everything fails like this.
     broken: Option<StoreFailure>,
 }
@@ -86,6 +88,7 @@ impl MemoryRelayStore {
             expiry: None,
             room: u64::MAX,
             full: false,
+            stuffed: false,
             broken: None,
         }
     }
@@ -93,6 +96,11 @@ impl MemoryRelayStore {
     /// Gives it room for so many bytes of blobs.
     pub fn set_room(&mut self, bytes: u64) {
         self.room = bytes;
+    }
+
+    /// Its disk has no room for anything, or has again.
+    pub fn set_full(&mut self, full: bool) {
+        self.stuffed = full;
     }
 
     /// From now on everything fails.
@@ -162,6 +170,7 @@ impl MemoryRelayStore {
         if let Some(failure) = self.broken {
             return Err(failure);
         }
+        self.full |= self.stuffed;
         if self.full {
             return Err(StoreFailure::Full);
         }

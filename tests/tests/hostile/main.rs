@@ -7,6 +7,7 @@ mod claims;
 mod common;
 mod content;
 mod crash;
+mod crowd;
 mod heads;
 mod logs;
 mod messages;
