@@ -18,6 +18,9 @@ use crate::{
 /// What is on its way when a command ends gets this long.
 const FLUSH: Duration = Duration::from_millis(500);
 
+/// What a dial may take at least. A relay that is down is told by then, though no refusal may ever come over UDP.
+const DIAL: Duration = Duration::from_secs(3);
+
 /// The scheme of invite URLs.
 const SCHEME: &str = "zerok";
 
@@ -55,6 +58,11 @@ impl Setting {
         SyncClient::open(self.options(name, relay)).await.map_err(Failure::from)
     }
 
+    /// What a dial may take: the usual, or more for somebody who is ready to wait longer than usual.
+    pub(crate) fn dial_patience(&self) -> Duration {
+        (self.patience * 3 / 10).max(DIAL)
+    }
+
     /// As the library wants it.
     pub(crate) fn options(&self, name: &str, relay: Option<RelayAddress>) -> Options {
         let mut options = Options::new(&self.data, name, dialer::first_of(&self.ways));
@@ -62,6 +70,7 @@ impl Setting {
         options.key_storage = self.key_storage;
         options.scheme = SCHEME.to_owned();
         options.start_afresh = self.afresh;
+        options.dial_patience = self.dial_patience();
         options.limits.push_timeout = self.patience;
         options
     }

@@ -66,13 +66,14 @@ async fn examine(setting: &Setting, asked: &Asked, now: UnixMillis) -> Outcome<D
         }
         Ground::Closed => {
             if let Some(relay) = &named {
-                reach::transports(&setting.ways, relay, setting.patience, &redact, &mut diagnosis.checks).await;
+                let found = reach::transports(&setting.ways, relay, setting.dial_patience(), &redact).await;
+                diagnosis.checks.extend(found.checks);
             }
             clock::check(now, &clock::Evidence::default(), &mut diagnosis.checks);
         }
     }
     if let Some(url) = &asked.health {
-        health::check(url, now, setting.patience, &mut diagnosis.checks).await;
+        health::check(url, now, setting.dial_patience(), &mut diagnosis.checks).await;
     }
     Ok(diagnosis)
 }
@@ -91,11 +92,15 @@ async fn with_client(
     let mut reached = Ok(());
     match &relay {
         Some(relay) => {
-            let answered =
-                reach::transports(&setting.ways, relay, setting.patience, redact, &mut diagnosis.checks).await;
-            if before.relay.is_some() && before.identity.is_some() {
-                reached = connect(client, setting.patience).await;
-                diagnosis.checks.push(reach::handshake(&reached, answered));
+            // At the same time: who asks the doctor has waited before.
+            let patience = setting.dial_patience();
+            let own = before.relay.is_some() && before.identity.is_some();
+            let proof = async { if own { Some(connect(client, patience).await) } else { None } };
+            let (found, proven) = tokio::join!(reach::transports(&setting.ways, relay, patience, redact), proof);
+            diagnosis.checks.extend(found.checks);
+            if let Some(proven) = proven {
+                diagnosis.checks.push(reach::handshake(&proven, found.answered));
+                reached = proven;
             }
         }
         None => diagnosis.checks.push(Check::of_code("relay", Code::NoRelay)),
