@@ -32,7 +32,7 @@ const LOOKS: u32 = 6;
 /// which a restarted relay says that it does not know the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Traffic {
-    /// Pieces of a stream that were sent, repetitions included. Each wants to be acknowledged.
+    /// What was sent and wants to be acknowledged: pieces of a stream, and what asks again for an acknowledgement that does not come.
     sent: u64,
     /// Acknowledgements received.
     acknowledged: u64,
@@ -40,7 +40,8 @@ pub(crate) struct Traffic {
 
 impl From<&ConnectionStats> for Traffic {
     fn from(stats: &ConnectionStats) -> Self {
-        Self { sent: stats.frame_tx.stream, acknowledged: stats.frame_rx.acks + stats.frame_rx.path_acks }
+        let sent = stats.frame_tx.stream + stats.frame_tx.ping + stats.frame_tx.immediate_ack;
+        Self { sent, acknowledged: stats.frame_rx.acks + stats.frame_rx.path_acks }
     }
 }
 

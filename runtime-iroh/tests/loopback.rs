@@ -244,9 +244,7 @@ async fn a_relay_that_was_killed_and_restarted_is_missed_at_once_by_a_link_that_
     sending.io.write_all(b"is anybody there?").await.unwrap();
     let unheard = sending.io.read(&mut [0]).await.unwrap_err();
     assert_eq!((unheard.kind(), unheard.to_string()), (ErrorKind::TimedOut, SILENCE.to_owned()));
-    let ended = quiet.io.read(&mut [0]).await.unwrap_err();
-    assert_eq!(ended.kind(), ErrorKind::TimedOut, "{ended}");
-    assert_ne!(ended.to_string(), SILENCE);
+    assert_eq!(quiet.io.read(&mut [0]).await.unwrap_err().kind(), ErrorKind::TimedOut);
 
     let mut link = dialer.dial(&again.address).await.unwrap();
     says_back(&mut link, b"there again").await;
