@@ -55,12 +55,12 @@ impl Setting {
 
     /// Opens the directory, and makes it if there is none. The name is for a group yet to be made or joined.
     pub(crate) async fn open_as(&self, name: &str, relay: Option<RelayAddress>) -> Outcome<SyncClient> {
-        SyncClient::open(self.options(name, relay)).await.map_err(Failure::from)
+        SyncClient::open(self.options(name, relay)).await.map_err(|error| Failure::of_opening(error, &self.data))
     }
 
     /// What a dial may take: the usual, or more for somebody who is ready to wait longer than usual.
     pub(crate) fn dial_patience(&self) -> Duration {
-        (self.patience * 3 / 10).max(DIAL)
+        (self.patience * 3 / 10).max(DIAL).min(self.patience)
     }
 
     /// As the library wants it.
@@ -75,6 +75,9 @@ impl Setting {
         options
     }
 }
+
+/// What to do without a relay.
+pub(crate) const SET_RELAY: &str = "That is `zerok set-relay ADDR`, with the address that the relay prints.";
 
 /// There is no device, or one without a group.
 pub(crate) fn not_set_up() -> Failure {
@@ -116,7 +119,7 @@ pub(crate) fn require_relay(report: &Report) -> Outcome<()> {
     }
     match report.relay {
         Some(_) => Ok(()),
-        None => Err(Failure::new(Code::NoRelay, "Use `zerok set-relay`.")),
+        None => Err(Failure::new(Code::NoRelay, SET_RELAY)),
     }
 }
 

@@ -60,6 +60,11 @@ pub(crate) async fn transports(ways: &[Way], relay: &RelayAddress, patience: Dur
     found
 }
 
+/// Marks what was found about a relay that is named and not this device's own.
+pub(crate) fn of_named(check: Check) -> Check {
+    Check { message: format!("--relay: {}", check.message), ..check }
+}
+
 /// Each place of an address as an address of its own.
 fn places(relay: &RelayAddress, redact: &Redact) -> Vec<(String, RelayAddress)> {
     let only = |tcp: Vec<String>, iroh| RelayAddress { key: relay.key, tcp, iroh };
