@@ -62,7 +62,7 @@ impl<'a> BlobShape<'a> {
 pub(crate) enum PushShape {
     /// The relay holds it.
     Pushed { blob_id: String, cursor: Option<u64> },
-    /// It is durable here and goes out by itself.
+    /// It is durable here.
     Pending { blob_id: String },
 }
 
@@ -106,6 +106,7 @@ impl EventShape {
 pub(crate) struct InviteShape {
     pub(crate) code: String,
     pub(crate) url: String,
+    pub(crate) relay: String,
     pub(crate) expires_at: u64,
 }
 

@@ -68,8 +68,8 @@ fn events_have_the_documented_fields() {
         json(&EventShape::problem(Code::RelayFull)),
         format!(r#"{{"event":"problem","code":"relayFull","message":"{}"}}"#, Code::RelayFull)
     );
-    let invite = InviteShape { code: "A".into(), url: "u".into(), expires_at: 5 };
-    assert_eq!(json(&invite), r#"{"code":"A","url":"u","expiresAt":5}"#);
+    let invite = InviteShape { code: "A".into(), url: "u".into(), relay: "r".into(), expires_at: 5 };
+    assert_eq!(json(&invite), r#"{"code":"A","url":"u","relay":"r","expiresAt":5}"#);
 }
 
 #[test]

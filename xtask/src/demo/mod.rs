@@ -4,9 +4,9 @@
 //! - [`process`]: a child that dies with us. [`relay`], [`device`]: the two programs, by their command lines.
 //! - [`story`]: what happens, in order. [`ledger`]: what each device was seen to receive. [`figures`]: rates and latencies.
 //!
-//! Knows the programs only by what they print; links none of their code. The build is the development profile without iroh (with it
-//! for `--transport iroh`): the quickest way to a first result, with cryptography and SQLite optimised by the workspace's profile.
-//! `--release` gives better figures and takes longer to build.
+//! Knows the programs only by what they print; links none of their code. The build is the one that the README names, whatever the
+//! transport, so that whoever goes on from there builds nothing again: the development profile, with cryptography and SQLite optimised
+//! by the workspace's profile. `--release` gives better figures and takes longer to build.
 
 mod device;
 mod figures;
@@ -134,9 +134,6 @@ fn programs(choice: &Choice) -> Result<Programs, Failure> {
 /// Builds both programs and answers with the folder they are in.
 fn build(choice: &Choice) -> Result<PathBuf, Failure> {
     let mut command = shell::cargo(["build", "--package", "zerok-relay", "--package", "zerok"]);
-    if choice.transport == Transport::Tcp {
-        command.arg("--no-default-features");
-    }
     if choice.release {
         command.arg("--release");
     }
