@@ -38,6 +38,7 @@ const AFTER_RESET: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a blob is held.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) enum Why {
     /// Its key is unknown, or no chain is left for it.
     Key,
@@ -52,6 +53,7 @@ pub(super) enum Why {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 struct Held {
     cursor: Cursor,
     blob: Bytes,
@@ -74,6 +76,7 @@ struct Scan {
 
 /// What is held, and the scan.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Gaps {
     held: BTreeMap<Digest, Held>,
     bytes: usize,

@@ -28,6 +28,7 @@ use crate::{
 
 /// A group and this device's place in it.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Group {
     pub(super) keys: DeviceKeys,
     pub(super) device: DeviceId,

@@ -34,6 +34,7 @@ pub(super) struct Reading {
 
 /// Positions and sizes of the inbox.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Inbox {
     rows: VecDeque<(Position, u32)>,
     acked: Position,

@@ -34,6 +34,7 @@ const ADMISSION: usize = 64 * 1024;
 
 /// An invite that is open.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct OpenInvite {
     command: Option<CommandId>,
     code: PairingCode,

@@ -48,6 +48,7 @@ const MESSAGE_WEIGHT: usize = 64;
 
 /// One link.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Link {
     pub(super) id: LinkId,
     pub(super) purpose: Purpose,
@@ -83,6 +84,7 @@ pub(super) enum Purpose {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 enum LinkPhase {
     Dialling,
     Opening(Box<Initiator>),

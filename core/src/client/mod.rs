@@ -91,6 +91,7 @@ const MAX_CHEAP_VERDICTS: usize = 64;
 
 /// How a client is set up.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct ClientConfig {
     /// Seals the vault and ledger; kept in the keychain, never in the store.
     pub store_key: StoreKey,
@@ -104,6 +105,7 @@ pub struct ClientConfig {
 
 /// One device of one group.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Client {
     config: ClientConfig,
     draws: Draws,
@@ -165,6 +167,7 @@ enum Phase {
 
 /// A query under way.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 enum Load {
     Open,
     /// Bytes of these rows, on their way out.
@@ -199,6 +202,7 @@ enum Timer {
 
 /// One stream of randomness for each use.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 struct Draws {
     link: Draw,
     keys: Draw,

@@ -26,6 +26,7 @@ use crate::{
 
 /// How this device's own chains stood when the store was read.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Opening {
     read: bool,
     streams: Vec<(StreamId, Stream)>,

@@ -142,7 +142,12 @@ impl DeviceNode {
 
     /// The key under which its store is sealed.
     pub fn store_key(&self) -> StoreKey {
-        StoreKey::new([self.number; 32])
+        StoreKey::new(self.key_bytes())
+    }
+
+    /// The same, to start a process of one's own over its store.
+    pub fn key_bytes(&self) -> [u8; 32] {
+        [self.number; 32]
     }
 
     /// Findings it was told of, in order.

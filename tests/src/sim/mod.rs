@@ -15,6 +15,7 @@ mod world;
 pub use self::{
     device::{DeviceNode, Disk},
     relay::RelayNode,
+    tap::{Said, Tap},
     transcript::Transcript,
     world::World,
 };
