@@ -60,7 +60,10 @@ impl Client {
         self.finish_joining();
         // With nothing to push, pull or acknowledge the relay would not learn that this side lives.
         if !self.outbox.is_waiting() && self.batch.effects.len() == before {
-            self.say_now(&ToRelay::Ack { cursor: self.ledger.place.map(|place| place.cursor).unwrap_or_default() });
+            // Where it stands is a claim only once that is durable.
+            let cursor = self.ledger.place.map(|place| place.cursor).unwrap_or_default();
+            let life = if self.gate.is_clear() { ToRelay::Ack { cursor } } else { ToRelay::Ping };
+            self.say_now(&life);
         }
         Ok(())
     }

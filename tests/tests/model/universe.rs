@@ -15,22 +15,29 @@ use std::{
 
 use bytes::Bytes;
 use zerok_core::{
+    channel::ChannelKind,
     client::{
         Client, ClientConfig,
         command::{ClientCommand, Lifecycle},
         io::{ClientInput, ClientOutput},
         store::ClientStore,
     },
-    channel::ChannelKind,
     ids::{CommandId, LinkId, TransportId},
     limits::{ClientLimits, RelayLimits},
     machine::{LinkFailure, LinkInput, LinkOutput, Machine, Origin, StoreInput, StoreOutput},
-    relay::{Relay, RelayConfig, io::{RelayInput, RelayOutput}, store::RelayStore},
+    relay::{
+        Relay, RelayConfig,
+        io::{RelayInput, RelayOutput},
+        store::RelayStore,
+    },
     rng::Seed,
     seal::{keys::LinkSecret, padding::Padding, rest::StoreKey},
     time::{Time, UnixMillis},
 };
-use zerok_testkit::{sim::Tap, store::{client::MemoryClientStore, relay::MemoryRelayStore}};
+use zerok_testkit::{
+    sim::Tap,
+    store::{client::MemoryClientStore, relay::MemoryRelayStore},
+};
 
 use crate::witness::Witness;
 
@@ -149,7 +156,8 @@ impl Universe {
             links: LinkId(0),
             lives: 0,
         };
-        let mut universe = Self { devices: devices.collect(), relay, budget, now, witness: Witness::default(), fingerprint: 0 };
+        let mut universe =
+            Self { devices: devices.collect(), relay, budget, now, witness: Witness::default(), fingerprint: 0 };
         universe.witness.begin(universe.devices.iter().map(|device| &device.store), &universe.relay.store);
         universe.tell_relay(RelayInput::WallClock(WALL));
         for device in 0..universe.devices.len() {

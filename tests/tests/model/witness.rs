@@ -59,11 +59,7 @@ pub(crate) struct Witness {
 
 impl Witness {
     /// What the stores hold before anything happens is nobody's concern.
-    pub(crate) fn begin<'a>(
-        &mut self,
-        devices: impl Iterator<Item = &'a MemoryClientStore>,
-        relay: &MemoryRelayStore,
-    ) {
+    pub(crate) fn begin<'a>(&mut self, devices: impl Iterator<Item = &'a MemoryClientStore>, relay: &MemoryRelayStore) {
         self.old.extend(log(relay).map(|(_, blob)| Digest::of(&blob)));
         self.old.extend(devices.flat_map(inbox).map(|blob| Digest::of(&blob)));
     }
@@ -134,9 +130,10 @@ impl Witness {
             Said::ToRelay(ToRelay::Ack { cursor }) => {
                 let has: BTreeSet<Digest> = inbox(device).iter().map(|blob| Digest::of(blob)).collect();
                 let own: BTreeSet<Digest> = device.image().outbox.iter().map(|entry| entry.digest).collect();
-                let kept = log(relay).filter(|(at, _)| at <= cursor).map(|(_, blob)| Digest::of(&blob)).all(|digest| {
-                    !self.sealed.contains_key(&digest) || has.contains(&digest) || own.contains(&digest)
-                });
+                let kept = log(relay)
+                    .filter(|(at, _)| at <= cursor)
+                    .map(|(_, blob)| Digest::of(&blob))
+                    .all(|digest| !self.sealed.contains_key(&digest) || has.contains(&digest) || own.contains(&digest));
                 self.check(kept, Broken::SaidBeforeDurable);
             }
             _ => {}
@@ -155,11 +152,7 @@ impl Witness {
     }
 
     /// Looks at every disk.
-    pub(crate) fn look<'a>(
-        &mut self,
-        devices: impl Iterator<Item = &'a MemoryClientStore>,
-        relay: &MemoryRelayStore,
-    ) {
+    pub(crate) fn look<'a>(&mut self, devices: impl Iterator<Item = &'a MemoryClientStore>, relay: &MemoryRelayStore) {
         let mut seen = BTreeSet::new();
         let mut queued = BTreeSet::new();
         for (_, blob) in log(relay) {
@@ -189,7 +182,8 @@ impl Witness {
     }
 
     fn received(&self, store: &MemoryClientStore) -> Vec<Sealed> {
-        let digests = inbox(store).into_iter().map(|blob| Digest::of(&blob)).filter(|digest| !self.old.contains(digest));
+        let digests =
+            inbox(store).into_iter().map(|blob| Digest::of(&blob)).filter(|digest| !self.old.contains(digest));
         digests.filter_map(|digest| self.sealed.get(&digest).copied()).collect()
     }
 
