@@ -174,7 +174,7 @@ impl Client {
             (_, Err(failure)) => self.store_failed(failure),
             (Load::Open, Ok(ClientAnswer::Opened(image))) => self.opened(*image),
             (Load::Outbox(ids), Ok(ClientAnswer::Outbox(rows))) => self.outbox_loaded(&ids, rows),
-            (Load::Moving(asked), Ok(ClientAnswer::Outbox(rows))) => self.moving(&asked, rows),
+            (Load::Moving(asked), Ok(ClientAnswer::Outbox(rows))) => self.moving(&asked, &rows),
             (Load::Reissue(ids), Ok(ClientAnswer::Outbox(rows))) => self.reissue(&ids, rows),
             (Load::Inbox(reading), Ok(ClientAnswer::Inbox(rows))) => self.read(reading, rows),
             // `check_store` let only fitting answers pass.
