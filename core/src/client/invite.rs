@@ -235,6 +235,9 @@ impl Client {
                         self.ledger.wants_full_push.insert(device);
                         let now = self.wall();
                         self.ledger.heard.insert(device, now);
+                        if bug!(KeysBeforeAdd) {
+                            self.hand_over(device);
+                        }
                     }
                     Err(code) => self.end_invite(code),
                 }
@@ -289,6 +292,10 @@ impl Client {
             invite.admitted = Some(device);
         }
         for body in messages {
+            if bug!(KeysBeforeAdd) {
+                self.say_now(&ToRelay::MailboxSend { id, body });
+                continue;
+            }
             self.say(ToRelay::MailboxSend { id, body });
         }
         self.event(ClientEvent::InviteUsed { device });

@@ -161,7 +161,7 @@ impl Client {
             Ok(JoinerStep::Waiting) => {}
             Ok(JoinerStep::Welcome(handover)) => {
                 joining.handover = Some(handover);
-                self.moving(&[], Vec::new());
+                self.moving(&[], &[]);
             }
             Err(_) => self.end_join(Code::PairingFailed),
         }
@@ -169,7 +169,7 @@ impl Client {
 
     /// What this device queued alone moves along: its bytes are sealed for the old group and must be read first, also those that
     /// were queued meanwhile.
-    pub(super) fn moving(&mut self, asked: &[OutboxId], rows: Vec<(OutboxId, Bytes)>) {
+    pub(super) fn moving(&mut self, asked: &[OutboxId], rows: &[(OutboxId, Bytes)]) {
         let data = |row: &&OutboxEntry| !row.acked && row.kind == Kind::Data as u8;
         let ids: Vec<OutboxId> = self.outbox.rows().filter(data).map(|row| row.id).collect();
         if !ids.iter().all(|id| asked.contains(id)) {

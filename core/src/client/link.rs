@@ -391,6 +391,9 @@ impl Client {
     }
 
     pub(super) fn link_overdue(&mut self, timer: Timer) {
+        if bug!(DeadLinkTrusted) {
+            return;
+        }
         let wait = match timer {
             Timer::Handshake => Wait::Handshake,
             Timer::Stall => Wait::Stall,
@@ -463,6 +466,8 @@ impl Client {
             self.timers.cancel(timer);
         }
         self.outbox.link_lost();
+        #[cfg(feature = "bugs")]
+        self.seal_again();
         self.gaps.stop_scan();
     }
 

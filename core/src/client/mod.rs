@@ -28,6 +28,8 @@ pub mod store;
 pub mod verdict;
 
 mod backoff;
+#[cfg(feature = "bugs")]
+mod bugged;
 mod commit;
 mod gaps;
 mod group;

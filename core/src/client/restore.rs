@@ -140,7 +140,7 @@ impl Client {
 
     /// The store is older than what others hold: count anew, and say again what was queued since it opened.
     pub(super) fn store_is_older(&mut self) {
-        if self.opening.settled {
+        if self.opening.settled || bug!(RestoreUnnoticed) {
             return;
         }
         self.start_incarnation(0);
