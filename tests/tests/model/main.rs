@@ -3,6 +3,8 @@
 //! Each test is one scope: what is pushed, and how many crashes, cuts and timers a path may have. A crash keeps any prefix of the
 //! batches that were on their way to the disk. A rule that breaks is printed with the path that breaks it.
 
+#[cfg(feature = "bugs")]
+mod bugs;
 mod universe;
 mod witness;
 
