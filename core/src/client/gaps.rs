@@ -37,6 +37,7 @@ const AFTER_RESET: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a blob is held.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) enum Why {
     /// Its key is unknown, or no chain is left for it.
     Key,
@@ -51,6 +52,7 @@ pub(super) enum Why {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 struct Held {
     cursor: Cursor,
     blob: Bytes,
@@ -81,6 +83,7 @@ struct Scan {
 
 /// What is held, and the scan.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Gaps {
     held: BTreeMap<Digest, Held>,
     bytes: usize,
@@ -323,6 +326,9 @@ impl Client {
     }
 
     fn report_gap(&mut self, id: StreamId, at: Cursor, missing: Option<(u64, u64)>, by: Option<DeviceId>) {
+        if bug!(GapUntold) {
+            return;
+        }
         let floor = self.ledger.place.map(|place| place.floor).unwrap_or_default();
         if let Some((from, to)) = missing {
             // Records follow their predecessor in the log, so what lies above the floor cannot have expired.

@@ -34,6 +34,7 @@ const ADMISSION: usize = MAX_ADD_BLOB + 4;
 
 /// An invite that is open.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct OpenInvite {
     command: Option<CommandId>,
     code: PairingCode,
@@ -232,6 +233,9 @@ impl Client {
                         self.ledger.wants_full_push.insert(device);
                         let now = self.wall();
                         self.ledger.heard.insert(device, now);
+                        if bug!(KeysBeforeAdd) {
+                            self.hand_over(device);
+                        }
                     }
                     Err(code) => self.end_invite(code),
                 }
@@ -292,6 +296,10 @@ impl Client {
             invite.admitted = Some(device);
         }
         for body in messages {
+            if bug!(KeysBeforeAdd) {
+                self.say_now(&ToRelay::MailboxSend { id, body });
+                continue;
+            }
             self.say(ToRelay::MailboxSend { id, body });
         }
         self.event(ClientEvent::InviteUsed { device });

@@ -43,6 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A join under way.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Joining {
     command: Option<CommandId>,
     relay: RelayAddress,

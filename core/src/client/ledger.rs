@@ -173,7 +173,7 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 impl Ledger {
     /// The next position, at least `first`.
     pub(super) fn assign_position(&mut self, first: Position) -> Position {
-        self.last_position = self.last_position.next().max(first);
+        self.last_position = self.last_position.next().max(if bug!(PositionReused) { Position(0) } else { first });
         self.last_position
     }
 

@@ -28,6 +28,8 @@ pub mod store;
 pub mod verdict;
 
 mod backoff;
+#[cfg(feature = "bugs")]
+mod bugged;
 mod claims;
 mod commit;
 mod gaps;
@@ -94,6 +96,7 @@ const MAX_VERDICTS_OF_ONE: usize = 256;
 
 /// How a client is set up.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct ClientConfig {
     /// Seals the vault and ledger; kept in the keychain, never in the store.
     pub store_key: StoreKey,
@@ -107,6 +110,7 @@ pub struct ClientConfig {
 
 /// One device of one group.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Client {
     config: ClientConfig,
     draws: Draws,
@@ -168,6 +172,7 @@ enum Phase {
 
 /// A query under way.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 enum Load {
     Open,
     /// Bytes of these rows, on their way out.
@@ -202,6 +207,7 @@ enum Timer {
 
 /// One stream of randomness for each use.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 struct Draws {
     link: Draw,
     keys: Draw,

@@ -195,6 +195,11 @@ impl Client {
         let window = self.config.limits.push_window;
         while self.push_room() > 0 {
             let Some((lane, blobs)) = self.outbox.next(RUN_BYTES, window) else { break };
+            if bug!(ForgetOnSend) {
+                let sent = blobs.iter().filter_map(|blob| self.outbox.by_digest(Digest::of(blob)));
+                let sent: Vec<OutboxId> = sent.map(|row| row.id).collect();
+                sent.into_iter().for_each(|id| self.remove_row(id));
+            }
             self.say_now(&ToRelay::Push { lane, blobs });
         }
         let loading = self.loads.values().any(|load| matches!(load, Load::Outbox(_)));
@@ -295,6 +300,7 @@ impl Client {
 
     fn is_covered(&self, row: &OutboxEntry, others: &[DeviceId]) -> bool {
         row.kind == Kind::Heads as u8
+            || bug!(PrunedUnseen)
             || others.iter().all(|device| {
                 let seen = self.ledger.covered.get(device).and_then(|lanes| lanes.get(&(row.inc, row.lane)));
                 seen.is_some_and(|seen| *seen >= row.seq)

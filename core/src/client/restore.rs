@@ -30,6 +30,7 @@ const BELIEVED: u8 = 2;
 
 /// How this device's own chains stood when the store was read.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Opening {
     read: bool,
     streams: Vec<(StreamId, Stream)>,
@@ -157,7 +158,7 @@ impl Client {
 
     /// The store is older than what others hold: count anew, and say again what was queued since it opened.
     pub(super) fn store_is_older(&mut self) {
-        if self.opening.settled {
+        if self.opening.settled || bug!(RestoreUnnoticed) {
             return;
         }
         self.start_incarnation(0);
