@@ -259,8 +259,6 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
         code;
         /** Whether the same call may succeed later without anybody changing anything. */
         retryable;
-        /** What the code is about: the id of a pending blob, a range of cursors, a device. */
-        details;
         constructor(info, options) {
             super(info.message, options);
             this.name = 'SyncError';

@@ -14,7 +14,7 @@ export class SyncError extends Error implements SyncErrorInfo {
   /** Whether the same call may succeed later without anybody changing anything. */
   readonly retryable: boolean;
   /** What the code is about: the id of a pending blob, a range of cursors, a device. */
-  readonly details?: unknown;
+  declare readonly details?: unknown;
 
   constructor(info: SyncErrorInfo, options?: ErrorOptions) {
     super(info.message, options);
