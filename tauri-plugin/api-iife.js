@@ -728,6 +728,7 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
         'device-joined': 0,
         joined: 0,
         'invite-used': 0,
+        'invite-ended': 0,
         progress: 0,
         status: 0,
         error: 0,

@@ -25,6 +25,7 @@ const NAMES = Object.keys({
   'device-joined': 0,
   joined: 0,
   'invite-used': 0,
+  'invite-ended': 0,
   progress: 0,
   status: 0,
   error: 0,

@@ -83,7 +83,7 @@ export interface SyncErrorInfo {
 
 export interface ConnectionInfo {
   /** The address of the relay. */
-  relay: string;
+  relay: string | null;
 }
 
 /** Says that a blob lies on this device. Never its content. */
@@ -99,47 +99,63 @@ export interface Device {
   id: string;
   name: string;
   thisDevice: boolean;
-  addedAt?: number;
+  /** When it was last heard from, by its own clock. */
+  lastHeard: number | null;
 }
 
 export interface SyncInfo {
   enabled: boolean;
-  deviceId: string;
+  /** `null`, as the other ids, until there is a group. */
+  deviceId: string | null;
   deviceName: string;
   groupId: string | null;
+  /** The address in use. */
   relay: string | null;
-  /** Where the device's keys are: the keychain of the system, or a file that only this user may read. */
-  keyStorage: string;
+  /** The configuration names another relay than the one in use. */
+  relayMismatch: boolean;
+  /** Where the key of the store is: in the system's keychain, or in a file that only this user may read. */
+  keyStorage: 'keychain' | 'file' | null;
   /** The highest position that is on this device. */
   head: number;
   lastCursor: number;
+  /** Up to here the app has acknowledged. */
+  acked: number;
   pending: number;
   protocolVersion: number;
 }
 
-/** How far a full sync has come. */
+/** How far a full sync has come. What is pulled includes the group's own bookkeeping, so it may exceed the blobs that arrive. */
 export interface SyncProgress {
   pushed: number;
+  /** Left to push. */
   toPush: number;
   pulled: number;
+  /** Left to pull. */
+  toPull: number;
 }
 
 /** Every event and what it brings. */
 export interface SyncEvents {
   connected: ConnectionInfo;
+  /** The code of the reason. */
   disconnected: string;
   /** A blob of another device can be pulled. */
   'blob-available': BlobInfo;
   /** An own blob is on the relay; it was pending before. */
   'blob-synced': { blobId: string; cursor: number };
-  /** The relay had lost an own blob and has it again. */
-  'blob-reissued': { blobId: string; [detail: string]: unknown };
+  /** A queued blob has a new id from now on. */
+  'blob-reissued': { blobId: string; newBlobId: string };
   /** The group has a new device. `wantsFullPush` asks this one, and no other, to push its whole state. */
   'device-joined': { device: string; name: string; wantsFullPush: boolean };
-  /** This device is in the group now. Without `historyComplete`, older state comes from another device. */
-  joined: { historyComplete: boolean };
+  /**
+   * This device is in a group now. Without `historyComplete`, older state comes from another device. `needsFullPush` asks the app to
+   * push its own whole state, which nobody there has.
+   */
+  joined: { group: string; historyComplete: boolean; needsFullPush: boolean };
   /** Somebody used this device's invite. */
   'invite-used': { device: string };
+  /** The invite ended without a new device. The code of the reason. */
+  'invite-ended': string;
   progress: SyncProgress;
   status: ConnectionStatus;
   error: SyncError;

@@ -1,32 +1,34 @@
 /**
  * The notes of this device: what the window shows, and the database behind it.
  *
- * The database is the truth and is written first; syncing comes after and may fail. Every change of a note gets a stamp, its version:
- * a clock that is one higher than the highest this device has seen for the note, and the id of the author. Of two versions of one note
- * the greater stamp wins, by clock, then by author. That is *last writer wins* by a logical clock: every device decides alike, whatever
- * the order of arrival and whatever its wall clock says. When two people change one note at the same time, one of the two texts is
- * lost. For notes that is fair enough; an app whose data must not lose either merges instead.
+ * The database is the truth and is written first; syncing comes after and may fail. Every change of a note is a version with a stamp:
+ * a time that is later than that of every version of the note this device has seen, by its clock or by one millisecond more, and a
+ * random revision. Of two versions the one with the greater stamp wins, time first. So causes stay before effects however wrong a
+ * device's clock is, and every device decides alike whatever the order of arrival. That is *last writer wins*: when a note is changed
+ * on two devices at the same time, one of the two texts is lost. An app whose data must not lose either merges here instead.
  *
- * A deleted note stays as a tombstone, or an older version that arrives later would bring it back.
+ * A deleted note stays as a tombstone in the database, or an older version that arrives later would bring it back.
  *
- * Steps that read and write run one after the other in `#turn`, so a version cannot be stamped on top of one that is being replaced.
+ * Steps that read and write run one after the other in `#turn`, so a version cannot be written on top of one that is being replaced.
  */
 
 import { invoke } from '@tauri-apps/api/core';
 
-export interface Note {
+/** A version of a note as it travels. */
+export interface Version {
   id: string;
-  title: string;
-  body: string;
-  /** Logical: counts the versions of this note that its author knew. */
-  clock: number;
-  author: string;
+  text: string;
   deleted: boolean;
-  /** For display only. */
   updatedAt: number;
+  revision: string;
 }
 
-/** Typing pauses this long before a version is stamped: one for each thought, not for each key. */
+export interface Note extends Version {
+  /** `local` saved here only, `queued` the plugin sends it by itself, `synced` the relay has it or it came from there. */
+  state: 'local' | 'queued' | 'synced';
+}
+
+/** Typing pauses this long before a version is written: one for each thought, not for each key. */
 const PAUSE_MS = 350;
 
 type Listener = (change: { note: Note; from: 'here' | 'elsewhere' }) => void;
@@ -37,83 +39,91 @@ export class Notebook {
   #dirty = new Set<string>();
   #timer: number | undefined;
   #turn: Promise<unknown> = Promise.resolve();
-  readonly #author: string;
   readonly #listeners: Listener[] = [];
-  readonly #stamped: (() => void)[] = [];
-
-  private constructor(author: string) {
-    this.#author = author;
-  }
+  readonly #saved: (() => void)[] = [];
 
   static async open(): Promise<Notebook> {
-    const notebook = new Notebook(author());
+    const notebook = new Notebook();
     for (const note of await invoke<Note[]>('list_notes')) notebook.#notes.set(note.id, note);
     return notebook;
   }
 
-  /** Newest first, without the deleted ones. */
+  /** Newest first. */
   get notes(): Note[] {
-    return [...this.#notes.values()].filter((note) => !note.deleted).sort((a, b) => b.updatedAt - a.updatedAt);
-  }
-
-  /** Everything, tombstones too: what a new device needs. */
-  get everything(): Note[] {
-    return [...this.#notes.values()];
+    return [...this.#notes.values()].sort((a, b) => b.updatedAt - a.updatedAt);
   }
 
   get(id: string): Note | undefined {
-    const note = this.#notes.get(id);
-    return note?.deleted ? undefined : note;
+    return this.#notes.get(id);
   }
 
   create(): Note {
-    const note = { id: crypto.randomUUID(), title: '', body: '', clock: 0, author: this.#author, deleted: false, updatedAt: Date.now() };
-    this.#notes.set(note.id, note);
+    const id = crypto.randomUUID().replaceAll('-', '');
+    const note: Note = { id, text: '', deleted: false, updatedAt: Date.now(), revision: '', state: 'local' };
+    this.#notes.set(id, note);
     return note;
   }
 
   /** Shows at once; the database follows after a pause. */
-  edit(id: string, change: Partial<Pick<Note, 'title' | 'body' | 'deleted'>>): void {
+  edit(id: string, text: string): void {
     const note = this.#notes.get(id);
     if (note === undefined) return;
-    this.#put({ ...note, ...change, updatedAt: Date.now() }, 'here');
+    this.#put({ ...note, text, updatedAt: Date.now() }, 'here');
     this.#dirty.add(id);
     clearTimeout(this.#timer);
     this.#timer = window.setTimeout(() => void this.flush(), PAUSE_MS);
   }
 
-  remove(id: string): void {
-    this.edit(id, { title: '', body: '', deleted: true });
-    void this.flush();
+  async remove(id: string): Promise<void> {
+    const note = this.#notes.get(id);
+    if (note === undefined) return;
+    this.#put({ ...note, deleted: true }, 'here');
+    await this.#next(async () => {
+      this.#dirty.delete(id);
+      // One that was never written leaves no trace.
+      if (note.revision !== '') await invoke('delete_note', { id });
+    });
+    this.#saved.forEach((listener) => listener());
   }
 
   /** Forgets new notes in which nothing was written. */
   forgetEmpty(): void {
-    for (const note of this.#notes.values()) {
-      if (note.clock === 0 && note.title === '' && note.body === '' && !this.#dirty.has(note.id)) this.#notes.delete(note.id);
+    for (const { id, revision, text } of this.#notes.values()) {
+      if (revision === '' && text.trim() === '') this.#notes.delete(id);
     }
   }
 
   /** Writes what is on screen to the database. */
   flush(): Promise<void> {
-    return this.#next(() => this.#stamp());
+    return this.#next(() => this.#save());
   }
 
   /** A version from another device. Loses against a newer one of ours, also against one that is still being typed. */
-  applyRemote(version: Note): Promise<void> {
+  applyRemote(version: Version): Promise<void> {
     return this.#next(async () => {
-      await this.#stamp();
-      if (await invoke<boolean>('apply_remote', { note: version })) this.#put(version, 'elsewhere');
+      await this.#save();
+      if (await invoke<boolean>('apply_remote', { note: version })) this.#put({ ...version, state: 'synced' }, 'elsewhere');
     });
   }
 
-  /** Versions that the sync queue has not taken yet. */
+  /** Everything, tombstones too: what a new device needs. */
+  everything(): Promise<Note[]> {
+    return this.#next(() => invoke<Note[]>('list_notes', { deleted: true }));
+  }
+
+  /** Versions of which the relay is not known to have them. */
   unsent(): Promise<Note[]> {
     return this.#next(() => invoke<Note[]>('unsent_notes'));
   }
 
-  async markSent(note: Note): Promise<void> {
-    await invoke('mark_sent', { id: note.id, clock: note.clock });
+  /** The plugin has it on disk and sends it by itself. */
+  async markQueued(revision: string, blobId: string): Promise<void> {
+    await invoke('mark_queued', { revision, blobId });
+  }
+
+  /** The relay has it. Of a blob that was queued before, only the blob's id is known. */
+  async markSynced(blobId: string, revision?: string): Promise<void> {
+    await invoke('mark_synced', { blobId, revision });
   }
 
   onChange(listener: Listener): void {
@@ -121,28 +131,27 @@ export class Notebook {
   }
 
   /** Calls when a new version of ours is in the database. */
-  onStamped(listener: () => void): void {
-    this.#stamped.push(listener);
+  onSaved(listener: () => void): void {
+    this.#saved.push(listener);
   }
 
-  async #stamp(): Promise<void> {
+  async #save(): Promise<void> {
     clearTimeout(this.#timer);
     const ids = [...this.#dirty];
     for (const id of ids) {
-      const note = this.#notes.get(id);
+      const shown = this.#notes.get(id);
       this.#dirty.delete(id);
-      if (note === undefined) continue;
-      const version = { ...note, clock: note.clock + 1, author: this.#author };
-      await invoke('save_note', { note: version });
-      // Typing may have gone on meanwhile: the text on screen stays, the stamp is that of the saved version.
-      const shown = this.#notes.get(id) ?? version;
-      this.#notes.set(id, { ...shown, clock: version.clock, author: version.author });
+      if (shown === undefined) continue;
+      const saved = await invoke<Note>('save_note', { id, text: shown.text });
+      // Typing may have gone on meanwhile: what is on screen stays.
+      this.#notes.set(id, { ...saved, text: this.#notes.get(id)?.text ?? saved.text });
     }
-    if (ids.length > 0) this.#stamped.forEach((listener) => listener());
+    if (ids.length > 0) this.#saved.forEach((listener) => listener());
   }
 
   #put(note: Note, from: 'here' | 'elsewhere'): void {
-    this.#notes.set(note.id, note);
+    if (note.deleted) this.#notes.delete(note.id);
+    else this.#notes.set(note.id, note);
     for (const listener of this.#listeners) listener({ note, from });
   }
 
@@ -153,11 +162,12 @@ export class Notebook {
   }
 }
 
-/** Who writes on this device. Only breaks ties, so it must be unlike any other and stay the same. */
-function author(): string {
-  const known = localStorage.getItem('author');
-  if (known !== null) return known;
-  const fresh = crypto.randomUUID().replaceAll('-', '').slice(0, 16);
-  localStorage.setItem('author', fresh);
-  return fresh;
+/** The first line. */
+export function titleOf(note: Version): string {
+  return note.text.split('\n', 1)[0] ?? '';
+}
+
+/** What follows the first line. */
+export function bodyOf(note: Version): string {
+  return note.text.slice(titleOf(note).length + 1);
 }

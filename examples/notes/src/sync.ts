@@ -1,10 +1,9 @@
 /**
  * All there is to syncing in this app. Copy it.
  *
- * The rules it follows:
  * 1. The app's own database first. A note is saved and on screen before anything here runs, and nothing on screen waits for this.
- * 2. A push that answers `pending` is done: the plugin has the blob on disk and sends it when it can, also after a crash. So a version
- *    counts as sent when the plugin has taken it, and is never pushed twice. Its key makes the one retry after a crash in between safe.
+ * 2. A push that answers `pending` is done: the plugin has the blob on disk and sends it when it can, also after a crash. The key of a
+ *    push is the version's revision, so asking again, as each start does for what has no answer yet, stores nothing twice.
  * 3. Blobs of other devices come through `consume`: in each device's order, and acknowledged only after the note is in our database.
  * 4. What two versions of a note mean is our business, not the plugin's: see `notebook.ts`.
  */
@@ -12,7 +11,7 @@
 import { sync, SyncError, type Blob, type ConnectionStatus } from '@0k-sync/tauri-plugin';
 import { getCurrent, onOpenUrl } from '@tauri-apps/plugin-deep-link';
 
-import type { Note, Notebook } from './notebook';
+import type { Note, Notebook, Version } from './notebook';
 
 /** What the window wants to hear. */
 export interface Listener {
@@ -31,7 +30,7 @@ export async function startSync(notebook: Notebook, listener: Listener): Promise
   // Handlers before `enable`, so that nothing is missed.
   sync.on('status', listener.status);
   sync.on('error', (error) => listener.notice(error.message));
-  sync.on('invite-used', () => listener.group());
+  sync.on('blob-synced', ({ blobId }) => void notebook.markSynced(blobId));
   // A new device sees what is pushed from now on. One device is asked to give it everything else.
   sync.on('device-joined', ({ device, name, wantsFullPush }) => {
     listener.group();
@@ -39,12 +38,11 @@ export async function startSync(notebook: Notebook, listener: Listener): Promise
     if (wantsFullPush) void outgoing.pushAll(device);
   });
   // In a new group nobody has our notes yet.
-  sync.on('joined', () => {
+  sync.on('joined', ({ group, needsFullPush }) => {
     listener.group();
-    void outgoing.pushAll('joined');
+    if (needsFullPush) void outgoing.pushAll(group);
   });
-  // Every version saved here goes out; so does what an earlier run saved and could not hand over.
-  notebook.onStamped(() => void outgoing.run());
+  notebook.onSaved(() => void outgoing.run('local'));
 
   await sync.ready.catch((error: unknown) => listener.notice(sentenceOf(error)));
   listener.status(sync.status());
@@ -52,12 +50,13 @@ export async function startSync(notebook: Notebook, listener: Listener): Promise
   try {
     await sync.enable();
   } catch (error) {
-    // Notes work without sync. The sheet shows why there is none.
+    // Notes work without sync. The badge says that there is none.
     listener.notice(sentenceOf(error));
     return;
   }
   listener.group();
-  void outgoing.run();
+  // What an earlier run saved and never heard of again.
+  void outgoing.run('queued');
   void follow(notebook, listener);
 }
 
@@ -65,10 +64,10 @@ export async function startSync(notebook: Notebook, listener: Listener): Promise
 async function follow(notebook: Notebook, listener: Listener): Promise<void> {
   try {
     await sync.consume(async (blob) => {
-      const note = decode(blob);
-      // A blob that is no note is some other version's: passing it beats never seeing what comes behind it.
-      if (note === undefined) listener.notice('A change from another device could not be read. Update the app.');
-      else await notebook.applyRemote(note);
+      const version = decode(blob);
+      // A blob that is no note is some later app's: passing it beats never seeing what comes behind it.
+      if (version === undefined) listener.notice('A change from another device could not be read. Update the app.');
+      else await notebook.applyRemote(version);
     });
   } catch (error) {
     listener.notice(`New notes no longer arrive: ${sentenceOf(error)} Restart the app.`);
@@ -77,52 +76,53 @@ async function follow(notebook: Notebook, listener: Listener): Promise<void> {
 
 /** Takes saved versions to the plugin, one after the other. */
 class Outgoing {
+  #wanted: 'nothing' | 'local' | 'queued' = 'nothing';
   #running = false;
-  #again = false;
 
   constructor(
     private readonly notebook: Notebook,
     private readonly listener: Listener,
   ) {}
 
-  /** Hands over every version that was not handed over yet. */
-  async run(): Promise<void> {
-    this.#again = true;
+  /** Hands over what is `local`, or also what was `queued` and has no answer yet. */
+  async run(wanted: 'local' | 'queued'): Promise<void> {
+    if (this.#wanted !== 'queued') this.#wanted = wanted;
     if (this.#running) return;
     this.#running = true;
     try {
-      while (this.#again) {
-        this.#again = false;
+      while (this.#wanted !== 'nothing') {
+        const all = this.#wanted === 'queued';
+        this.#wanted = 'nothing';
         for (const note of await this.notebook.unsent()) {
-          await this.#push(note, `${note.id}/${note.clock}/${note.author}`);
-          await this.notebook.markSent(note);
+          if (all || note.state === 'local') await this.#push(note, note.revision);
         }
       }
     } catch (error) {
-      // Saved and unsent: the next version, or the next start, tries again.
+      // Saved and not handed over: the next version, or the next start, tries again.
       this.listener.notice(sentenceOf(error));
     } finally {
       this.#running = false;
     }
   }
 
-  /** Everything, for a device that has nothing. Versions it has already lose against themselves and change nothing. */
-  async pushAll(reason: string): Promise<void> {
+  /** Everything, for somebody who has nothing. What they have already loses against itself and changes nothing. */
+  async pushAll(somebody: string): Promise<void> {
     try {
-      for (const note of this.notebook.everything) {
-        if (note.clock > 0) await this.#push(note, `${note.id}/${note.clock}/${note.author}/${reason}`);
-      }
+      for (const note of await this.notebook.everything()) await this.#push(note, `${note.revision}/${somebody}`);
     } catch (error) {
       this.listener.notice(sentenceOf(error));
     }
   }
 
-  async #push(note: Note, idempotencyKey: string): Promise<void> {
+  async #push({ state: _, ...version }: Note, idempotencyKey: string): Promise<void> {
+    const bytes = new TextEncoder().encode(JSON.stringify(version));
     try {
-      await sync.push(new TextEncoder().encode(JSON.stringify(note)), { idempotencyKey });
+      const { blobId } = await sync.push(bytes, { idempotencyKey });
+      await this.notebook.markSynced(blobId, version.revision);
     } catch (error) {
-      // Not a failure: it is in the queue, on disk, and leaves by itself.
       if (!(error instanceof SyncError && error.code === 'pending')) throw error;
+      // No failure: it is in the queue, on disk, and leaves by itself. `blob-synced` will tell.
+      await this.notebook.markQueued(version.revision, (error.details as { blobId: string }).blobId);
     }
   }
 }
@@ -134,12 +134,11 @@ async function followLinks(listener: Listener): Promise<void> {
   open(await getCurrent());
 }
 
-function decode(blob: Blob): Note | undefined {
+function decode(blob: Blob): Version | undefined {
   try {
-    const note = JSON.parse(new TextDecoder().decode(blob.data)) as Note;
-    const texts = [note.id, note.title, note.body, note.author].every((text) => typeof text === 'string');
-    const numbers = [note.clock, note.updatedAt].every(Number.isSafeInteger);
-    return texts && numbers && typeof note.deleted === 'boolean' ? note : undefined;
+    const version = JSON.parse(new TextDecoder().decode(blob.data)) as Version;
+    const texts = [version.id, version.text, version.revision].every((text) => typeof text === 'string');
+    return texts && Number.isSafeInteger(version.updatedAt) && typeof version.deleted === 'boolean' ? version : undefined;
   } catch {
     return undefined;
   }

@@ -56,7 +56,7 @@ describe('commands', () => {
   });
 
   it('answer what the plugin answers', async () => {
-    const devices = [{ id: 'aa', name: 'laptop', thisDevice: true, addedAt: 5 }];
+    const devices = [{ id: 'aa', name: 'laptop', thisDevice: true, lastHeard: 5 }];
     plugin.answer('sync_devices', () => devices);
     plugin.answer('sync_last_cursor', () => 11);
     expect(await sync.devices()).toEqual(devices);
@@ -121,8 +121,8 @@ describe('syncNow', () => {
   it('tells how far it has come', async () => {
     const seen: unknown[] = [];
     plugin.answer('sync_now', ({ onProgress }) => {
-      plugin.send(onProgress as { id: number }, 0, { pushed: 1, toPush: 2, pulled: 0 });
-      plugin.send(onProgress as { id: number }, 1, { pushed: 2, toPush: 2, pulled: 3 });
+      plugin.send(onProgress as { id: number }, 0, { pushed: 1, toPush: 2, pulled: 0, toPull: 3 });
+      plugin.send(onProgress as { id: number }, 1, { pushed: 2, toPush: 2, pulled: 3, toPull: 0 });
       return null;
     });
     await sync.syncNow({ onProgress: (progress) => seen.push(progress.pushed) });
@@ -139,7 +139,7 @@ describe('syncNow', () => {
     end.abort();
     await expect(synced).rejects.toMatchObject({ name: 'AbortError' });
     const { onProgress } = plugin.made('sync_now')[0]?.args as { onProgress: { id: number } };
-    plugin.send(onProgress, 0, { pushed: 1, toPush: 1, pulled: 0 });
+    plugin.send(onProgress, 0, { pushed: 1, toPush: 1, pulled: 0, toPull: 3 });
     held.open();
     await settle();
     expect(seen).not.toHaveBeenCalled();

@@ -61,8 +61,8 @@ describe('handlers', () => {
     sync.on('blob-available', () => undefined);
     sync.on('blob-available', () => undefined);
     await sync.ready;
-    expect(plugin.heard).toHaveLength(11);
-    expect(new Set(plugin.heard).size).toBe(11);
+    expect(plugin.heard).toHaveLength(12);
+    expect(new Set(plugin.heard).size).toBe(12);
   });
 
   it('of which one fails do not fail the others', async () => {

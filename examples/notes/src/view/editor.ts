@@ -1,6 +1,6 @@
 /** The page one writes on. Shows what the notebook says; a change from another device appears under the writer's hands. */
 
-import type { Note, Notebook } from '../notebook';
+import { bodyOf, titleOf, type Note, type Notebook } from '../notebook';
 import { fill, h } from './dom';
 import { icon } from './icons';
 import { ago } from './times';
@@ -33,7 +33,7 @@ export class Editor {
       const id = this.#id;
       if (id === undefined) return;
       actions.close();
-      this.#notebook.remove(id);
+      void this.#notebook.remove(id);
     };
     this.#page = h(
       'article',
@@ -81,13 +81,13 @@ export class Editor {
   #typed(): void {
     if (this.#id === undefined) return;
     this.#grow();
-    this.#notebook.edit(this.#id, { title: this.#title.value, body: this.#body.value });
+    this.#notebook.edit(this.#id, `${this.#title.value}\n${this.#body.value}`.trimEnd());
     this.tick();
   }
 
   #fill(note: Note): void {
-    put(this.#title, note.title);
-    put(this.#body, note.body);
+    put(this.#title, titleOf(note));
+    put(this.#body, bodyOf(note));
     this.tick();
     this.#grow();
   }
@@ -101,7 +101,8 @@ export class Editor {
 
 /** Sets a field's text and leaves the caret where it was, counted from the start. */
 function put(field: HTMLInputElement | HTMLTextAreaElement, text: string): void {
-  if (field.value === text) return;
+  // Space at the end is not saved; it must not vanish under the writer's hands.
+  if (field.value.trimEnd() === text.trimEnd()) return;
   const { selectionStart, selectionEnd } = field;
   field.value = text;
   if (document.activeElement === field) field.setSelectionRange(selectionStart, selectionEnd);

@@ -1,6 +1,6 @@
 /** The sidebar: search, the notes by day, and at its foot the badge that says how syncing goes. */
 
-import type { Note, Notebook } from '../notebook';
+import { bodyOf, titleOf, type Note, type Notebook } from '../notebook';
 import { fill, h } from './dom';
 import { icon } from './icons';
 import { ago, period } from './times';
@@ -44,7 +44,7 @@ export class List {
 
   draw(): void {
     const wanted = this.#search.value.trim().toLowerCase();
-    const notes = this.#notebook.notes.filter((note) => `${note.title}\n${note.body}`.toLowerCase().includes(wanted));
+    const notes = this.#notebook.notes.filter((note) => note.text.toLowerCase().includes(wanted));
     const children: HTMLElement[] = [];
     let heading = '';
     for (const note of notes) {
@@ -60,19 +60,13 @@ export class List {
     return h(
       'button',
       { ...attributes, onclick: () => this.#actions.open(note.id) },
-      h('span', { class: 'row-title' }, titleOf(note)),
+      h('span', { class: 'row-title' }, titleOf(note).trim() || 'New note'),
       h('span', { class: 'row-time' }, ago(note.updatedAt)),
       h('span', { class: 'row-snippet' }, snippetOf(note)),
     );
   }
 }
 
-export function titleOf(note: Note): string {
-  return note.title.trim() || note.body.trim().split('\n', 1)[0] || 'New note';
-}
-
 function snippetOf(note: Note): string {
-  const lines = note.body.trim().split('\n');
-  const rest = (note.title.trim() === '' ? lines.slice(1) : lines).join(' ').trim();
-  return rest.slice(0, 160) || 'No further text';
+  return bodyOf(note).trim().replace(/\s+/g, ' ').slice(0, 160) || 'No further text';
 }

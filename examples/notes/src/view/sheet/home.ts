@@ -62,7 +62,7 @@ export class HomeView implements View {
 }
 
 function progressOf({ pushed, toPush, pulled }: SyncProgress): string {
-  const out = toPush > 0 ? `${pushed} of ${toPush} sent` : '';
+  const out = pushed + toPush > 0 ? `${pushed} of ${pushed + toPush} sent` : '';
   return [out, pulled > 0 ? `${pulled} received` : ''].filter(Boolean).join(', ');
 }
 

@@ -15,18 +15,21 @@ export class InviteView implements View {
   readonly title = 'Add a device';
   readonly element = h('div', { class: 'view invite' });
   readonly #host: Host;
-  readonly #used: Unlisten;
+  readonly #offs: Unlisten[];
   #timer: number | undefined;
   #state: 'making' | 'shown' | 'over' = 'making';
 
   constructor(host: Host) {
     this.#host = host;
-    this.#used = sync.on('invite-used', () => void this.#done());
+    this.#offs = [
+      sync.on('invite-used', ({ device }) => void this.#done(device)),
+      sync.on('invite-ended', () => this.#state === 'shown' && this.#ended()),
+    ];
     void this.#make();
   }
 
   leave(): void {
-    this.#used();
+    this.#offs.forEach((off) => off());
     clearInterval(this.#timer);
     // Nobody sees the code any more, so nobody should be able to use it.
     if (this.#state === 'shown') sync.cancelInvite().catch((error: unknown) => this.#host.notice(sentenceOf(error)));
@@ -62,14 +65,14 @@ export class InviteView implements View {
       left.textContent = countdown(invite.expiresAt);
       const share = (invite.expiresAt - Date.now() / 1000) / LIFE_SECONDS;
       bar.style.transform = `scaleX(${Math.min(1, Math.max(0, share))})`;
-      if (share <= 0) this.#expired();
+      if (share <= 0) this.#ended();
     };
     tick();
     this.#timer = window.setInterval(tick, 1000);
   }
 
-  #expired(): void {
-    this.#end('This code has expired.', 'Make a new one', () => {
+  #ended(): void {
+    this.#end('This code is not valid any more.', 'Make a new one', () => {
       this.#state = 'making';
       void this.#make();
     });
@@ -80,11 +83,10 @@ export class InviteView implements View {
     this.#end(sentenceOf(error), noRelay ? 'Choose a relay' : 'Try again', () => (noRelay ? this.#host.go('settings') : void this.#make()));
   }
 
-  async #done(): Promise<void> {
+  async #done(id: string): Promise<void> {
     const devices = await sync.devices().catch(() => []);
-    const others = devices.filter((device) => !device.thisDevice);
-    const newest = others.sort((a, b) => (b.addedAt ?? 0) - (a.addedAt ?? 0))[0];
-    this.#end(`${newest?.name ?? 'Your device'} is in the group now.`, 'Done', () => this.#host.go('home'), true);
+    const name = devices.find((device) => device.id === id)?.name;
+    this.#end(`${name ?? 'Your device'} is in the group now.`, 'Done', () => this.#host.go('home'), true);
   }
 
   #end(sentence: string, label: string, act: () => void, good = false): void {

@@ -7,6 +7,12 @@ import { APPEARANCES, appearance, setAppearance } from '../appearance';
 import { busyButton, fill, h } from '../dom';
 import type { Host, View } from '.';
 
+const KEYS = {
+  keychain: 'in the keychain of the system',
+  file: 'in a file that only this user may read',
+  none: 'none yet',
+};
+
 export class SettingsView implements View {
   readonly title = 'Settings';
   readonly element: HTMLElement;
@@ -48,11 +54,11 @@ export class SettingsView implements View {
     if (document.activeElement !== this.#relay) this.#relay.value = info.relay ?? '';
     const facts = [
       ['Name', info.deviceName],
-      ['Id', info.deviceId],
-      ['Group', info.groupId?.slice(0, 16) ?? 'none'],
-      ['Keys', info.keyStorage === 'os' ? 'in the keychain of the system' : `in a file of this user (${info.keyStorage})`],
+      ['Id', info.deviceId ?? 'none yet'],
+      ['Group', info.groupId?.slice(0, 16) ?? 'none yet'],
+      ['Keys', KEYS[info.keyStorage ?? 'none']],
       ['Waiting', String(info.pending)],
-    ];
+    ] as const;
     fill(this.#facts, ...facts.flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]));
   }
 
