@@ -53,18 +53,29 @@ test('two apps and a relay', { timeout: 600_000 }, async (t) => {
       await laptop.page.click('#sheet-close');
     });
 
-    await t.test('without the relay changes wait, and writing goes on', async () => {
-      await relay.kill();
+    await t.test('while the relay does not answer changes wait, and writing goes on', async () => {
+      relay.freeze();
       await laptop.page.type('#body', 'Feed the starter the evening before. Twice in winter.');
       await laptop.indicator('pending');
       await laptop.has('Sunday bread', 'Feed the starter the evening before. Twice');
+      assert.match(await laptop.page.text('#badge strong'), /^[12] changes? waiting$/);
       await picture(laptop.page, 'pending');
+    });
+
+    await t.test('without a relay the badge says offline and how much is kept here', async () => {
+      await relay.kill();
+      await laptop.indicator('offline');
+      await laptop.write('Names for the boat', 'Halcyon, Perhaps, Old Thing');
+      await laptop.page.until('a second change that waits', async (page) => Number(await page.attribute('#badge', 'data-pending')) >= 2);
+      assert.match(await laptop.page.text('#badge small'), /changes saved on this device$/);
+      await picture(laptop.page, 'offline');
     });
 
     await t.test('when the relay is back they arrive by themselves', async () => {
       await relay.start();
       await laptop.indicator('synced');
       await phone.has('Sunday bread', 'Feed the starter the evening before. Twice');
+      await phone.has('Names for the boat');
     });
 
     await t.test('three changes outlive the app that was killed before they could leave', async () => {
@@ -109,7 +120,7 @@ test('two apps and a relay', { timeout: 600_000 }, async (t) => {
     await t.test('a window closed in the middle of a push loses nothing', async () => {
       await laptop.write('Last words', 'Closing now.');
       await laptop.has('Last words', 'Closing now.');
-      // The version is on disk here, its push is somewhere on the way.
+      // The text is hardly typed, its push is somewhere on the way, and so are larger ones.
       await laptop.page.run(() => {
         const { sync } = window.__TAURI__.sync;
         for (let part = 0; part < 4; part += 1) void sync.push(new Uint8Array(960 * 1024)).catch(() => undefined);

@@ -81,6 +81,11 @@ export class Relay {
     this.address = line.slice('address: '.length).trim();
   }
 
+  /** It keeps its links and answers nothing. */
+  freeze() {
+    this.#child.kill('SIGSTOP');
+  }
+
   kill() {
     return end(this.#child, 'SIGKILL');
   }

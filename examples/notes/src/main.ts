@@ -10,6 +10,8 @@ import '@fontsource-variable/inter/index.css';
 import '@fontsource-variable/source-serif-4/index.css';
 import './style.css';
 
+import { getCurrentWindow } from '@tauri-apps/api/window';
+
 import { Notebook } from './notebook';
 import { startSync } from './sync';
 import { appearance, setAppearance } from './view/appearance';
@@ -44,9 +46,10 @@ document.addEventListener('keydown', (event) => {
   event.preventDefault();
   create();
 });
-// What is on screen reaches the database before the window is gone.
+// What is on screen reaches the database before the window is gone: a moment for the disk, none for the network.
+await getCurrentWindow().onCloseRequested(() => notebook.flush());
+// Phones do not close windows. They hide them, and perhaps never show them again.
 document.addEventListener('visibilitychange', () => void notebook.flush());
-window.addEventListener('pagehide', () => void notebook.flush());
 setInterval(() => {
   list.draw();
   editor.tick();
