@@ -9,7 +9,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-import { exchange, inWorld, pair } from './scenarios.mjs';
+import { BREAD, exchange, inWorld, pair } from './scenarios.mjs';
 import { sleep } from './webdriver.mjs';
 
 const pictures = process.env.NOTES_E2E_SCREENSHOTS;
@@ -55,9 +55,9 @@ test('two apps and a relay', { timeout: 600_000 }, async (t) => {
 
     await t.test('while the relay does not answer changes wait, and writing goes on', async () => {
       relay.freeze();
-      await laptop.page.type('#body', 'Feed the starter the evening before. Twice in winter.');
+      await laptop.page.type('#body', `In winter: twice as much starter.\n\n${BREAD}`);
       await laptop.indicator('pending');
-      await laptop.has('Sunday bread', 'Feed the starter the evening before. Twice');
+      await laptop.has('Sunday bread', 'In winter: twice');
       assert.match(await laptop.page.text('#badge strong'), /^[12] changes? waiting$/);
       await picture(laptop.page, 'pending');
     });
@@ -65,7 +65,7 @@ test('two apps and a relay', { timeout: 600_000 }, async (t) => {
     await t.test('without a relay the badge says offline and how much is kept here', async () => {
       await relay.kill();
       await laptop.indicator('offline');
-      await laptop.write('Names for the boat', 'Halcyon, Perhaps, Old Thing');
+      await laptop.write('Songs for Friday', 'The slow one first.');
       await laptop.page.until('a second change that waits', async (page) => Number(await page.attribute('#badge', 'data-pending')) >= 2);
       assert.match(await laptop.page.text('#badge small'), /changes saved on this device$/);
       await picture(laptop.page, 'offline');
@@ -74,8 +74,8 @@ test('two apps and a relay', { timeout: 600_000 }, async (t) => {
     await t.test('when the relay is back they arrive by themselves', async () => {
       await relay.start();
       await laptop.indicator('synced');
-      await phone.has('Sunday bread', 'Feed the starter the evening before. Twice');
-      await phone.has('Names for the boat');
+      await phone.has('Sunday bread', 'In winter: twice');
+      await phone.has('Songs for Friday');
     });
 
     await t.test('three changes outlive the app that was killed before they could leave', async () => {

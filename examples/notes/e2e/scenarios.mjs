@@ -9,6 +9,8 @@ export async function pair(world, options, meanwhile = async () => undefined) {
   const [laptop, phone] = [new Device(world, 'laptop', options), new Device(world, 'phone', options)];
   await laptop.start();
   await laptop.useRelay(relay.address);
+  await laptop.write('Names for the boat', 'Halcyon\nPerhaps\nOld Thing');
+  await laptop.write('Ideas for the garden', 'Beans along the fence, and something that flowers in October.');
   await laptop.write('Sunday bread', BREAD);
   await laptop.indicator('synced');
 
@@ -68,7 +70,7 @@ export async function inWorld(work) {
   }
 }
 
-const BREAD =
+export const BREAD =
   'Feed the starter the evening before.\n\n500 g strong flour, 350 g water, 100 g starter, 10 g salt.\n\n' +
   'Fold every half hour, four times. Shape, then a night in the fridge. Bake in the pot at 250°, lid off after twenty-five minutes.';
 const RYE = 'Jonas says: a little rye makes it smell like grandmother’s kitchen.';

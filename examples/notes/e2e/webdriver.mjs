@@ -8,6 +8,7 @@
 import { writeFile } from 'node:fs/promises';
 
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
+const ENTER = '\uE007';
 const PATIENCE_MS = 20_000;
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -65,7 +66,8 @@ export class Session {
   async type(selector, text) {
     const element = await this.#find(selector);
     await this.#post(`element/${element}/clear`, {});
-    await this.#post(`element/${element}/value`, { text });
+    // A line's end is a key, and the drivers drop the character.
+    await this.#post(`element/${element}/value`, { text: text.replaceAll('\n', ENTER) });
   }
 
   async text(selector) {

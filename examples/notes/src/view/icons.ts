@@ -8,8 +8,7 @@ const CLOUD = '<path d="M7.1 18.25h9.8a4.1 4.1 0 0 0 .75-8.13 5.85 5.85 0 0 0-11
 const SHAPES = {
   synced: `${CLOUD}<path class="mark" d="m9.1 13.1 2.15 2.15 4-4.3"/>`,
   pending:
-    `${CLOUD}<path class="mark" d="M10 10.2h4M10 15.7h4M10.5 10.2v.75c0 .7.6 1.2 1.5 2-.9.8-1.5 1.3-1.5 2v.75` +
-    'm3-5.5v.75c0 .7-.6 1.2-1.5 2 .9.8 1.5 1.3 1.5 2v.75"/>',
+    `${CLOUD}<path class="mark" stroke-width="1.25" d="M9.6 9.6h4.8M9.6 16h4.8M10.2 9.6c0 3.1 3.6 3.3 3.6 6.4M13.8 9.6c0 3.1-3.6 3.3-3.6 6.4"/>`,
   failed: `${CLOUD}<path class="mark" d="m10.1 11.1 3.8 3.8m0-3.8-3.8 3.8"/>`,
   offline: '<path d="M8 3.6h7.4A1.6 1.6 0 0 1 17 5.2v10.3M17 19.4a1.6 1.6 0 0 1-1.6 1.6H8.6A1.6 1.6 0 0 1 7 19.4V8M11 18h2M4 4l16.5 16.5"/>',
   plus: '<path d="M12 5v14M5 12h14"/>',

@@ -56,7 +56,7 @@ export class InviteView implements View {
     fill(
       this.element,
       h('p', { class: 'lead' }, 'Scan this with your other device, or choose “Join with a code” there and type:'),
-      h('div', { class: 'qr' }, h('img', { src: invite.qrCode, alt: 'QR image of the invite', width: 208, height: 208 })),
+      h('div', { class: 'qr' }, h('img', { src: invite.qrCode, alt: 'QR image of the invite', width: 240, height: 240 })),
       h('div', { class: 'code' }, h('output', { id: 'invite-code' }, invite.shortCode), copy),
       h('div', { class: 'bar' }, bar),
       h('p', { class: 'muted' }, 'Good for one device, for another ', left, '. Whoever uses it reads all your notes.'),
