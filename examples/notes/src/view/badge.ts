@@ -8,20 +8,25 @@ import { ago } from './times';
 
 export class Badge {
   readonly element: HTMLElement;
+  readonly #picture = h('span');
+  readonly #headline = h('strong');
+  readonly #explanation = h('small');
 
   constructor(open: () => void) {
-    this.element = h('button', { type: 'button', id: 'badge', class: 'badge', 'aria-live': 'polite', onclick: open });
+    const words = h('span', { class: 'badge-words' }, this.#headline, this.#explanation);
+    this.element = h('button', { type: 'button', id: 'badge', class: 'badge', 'aria-live': 'polite', onclick: open }, this.#picture, words);
   }
 
   show(status: ConnectionStatus): void {
     const { indicator } = status;
+    if (this.element.dataset['indicator'] !== indicator) {
+      this.#picture.className = `indicator ${indicator}`;
+      fill(this.#picture, icon(indicator, 24));
+    }
     this.element.dataset['indicator'] = indicator;
     this.element.dataset['pending'] = String(status.pending);
-    fill(
-      this.element,
-      h('span', { class: `indicator ${indicator}` }, icon(indicator, 24)),
-      h('span', { class: 'badge-words' }, h('strong', {}, headline(status)), h('small', {}, explanation(status))),
-    );
+    this.#headline.textContent = headline(status);
+    this.#explanation.textContent = explanation(status);
   }
 }
 

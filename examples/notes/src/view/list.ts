@@ -16,6 +16,8 @@ export class List {
   readonly #actions: ListActions;
   readonly #rows = h('nav', { class: 'rows', 'aria-label': 'Notes' });
   readonly #search: HTMLInputElement;
+  /** Kept over redraws: a button that is replaced while it is pressed hears no click. */
+  readonly #kept = new Map<string, Row>();
   #open: string | undefined;
 
   constructor(notebook: Notebook, badge: HTMLElement, actions: ListActions) {
@@ -53,17 +55,33 @@ export class List {
     }
     if (children.length === 0) children.push(h('p', { class: 'none' }, wanted === '' ? 'Nothing written yet.' : 'No note says that.'));
     fill(this.#rows, ...children);
+    for (const id of this.#kept.keys()) if (this.#notebook.get(id) === undefined) this.#kept.delete(id);
   }
 
   #row(note: Note): HTMLElement {
-    const attributes = { type: 'button', class: 'row', 'data-note': note.id, 'aria-current': note.id === this.#open ? 'true' : undefined };
-    return h(
-      'button',
-      { ...attributes, onclick: () => this.#actions.open(note.id) },
-      h('span', { class: 'row-title' }, titleOf(note).trim() || 'New note'),
-      h('span', { class: 'row-time' }, ago(note.updatedAt)),
-      h('span', { class: 'row-snippet' }, snippetOf(note)),
-    );
+    let row = this.#kept.get(note.id);
+    if (row === undefined) this.#kept.set(note.id, (row = new Row(() => this.#actions.open(note.id))));
+    row.show(note, note.id === this.#open);
+    return row.element;
+  }
+}
+
+class Row {
+  readonly element: HTMLElement;
+  readonly #title = h('span', { class: 'row-title' });
+  readonly #time = h('span', { class: 'row-time' });
+  readonly #snippet = h('span', { class: 'row-snippet' });
+
+  constructor(open: () => void) {
+    this.element = h('button', { type: 'button', class: 'row', onclick: open }, this.#title, this.#time, this.#snippet);
+  }
+
+  show(note: Note, current: boolean): void {
+    this.#title.textContent = titleOf(note).trim() || 'New note';
+    this.#time.textContent = ago(note.updatedAt);
+    this.#snippet.textContent = snippetOf(note);
+    if (current) this.element.setAttribute('aria-current', 'true');
+    else this.element.removeAttribute('aria-current');
   }
 }
 
