@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    environment: 'jsdom',
+    environment: 'happy-dom',
     include: ['guest-js/tests/**/*.test.ts'],
     restoreMocks: true,
     unstubGlobals: true,

@@ -45,6 +45,24 @@ test('two apps and a relay', { timeout: 600_000 }, async (t) => {
       await picture(laptop.page, 'synced');
     });
 
+    await t.test('the window can be dark, and stays so', async () => {
+      const brightness = () => laptop.page.run(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).slice(0, 3).map(Number));
+      const choose = async (which) => {
+        await laptop.page.click('#badge');
+        await laptop.page.click('#go-settings');
+        await laptop.page.click(`.segments label:nth-child(${which})`);
+        await laptop.page.click('#sheet-close');
+      };
+      assert.ok((await brightness()).every((part) => part > 200));
+      await choose(3);
+      await laptop.page.reload();
+      await laptop.indicator('synced');
+      assert.ok((await brightness()).every((part) => part < 60));
+      await laptop.open('Sunday bread');
+      await picture(laptop.page, 'dark');
+      await choose(1);
+    });
+
     await t.test('Sync now spins while it works and says when everything is exchanged', async () => {
       await laptop.page.click('#badge');
       await laptop.page.click('#sync-now');
