@@ -46,6 +46,7 @@ pub(super) struct Group {
 
 /// A roster record as it is kept.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 struct Kept {
     number: u64,
     hash: RecordHash,
