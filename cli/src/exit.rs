@@ -194,6 +194,7 @@ pub(crate) fn class(code: Code) -> u8 {
         | C::KeychainLocked => 5,
         C::AlreadyInGroup | C::InviteUnknown | C::InviteExpired | C::InviteUsed | C::PairingFailed => 6,
         C::Gap | C::Tampered | C::Fork | C::Equivocation | C::RelayReset | C::MissingEpoch => 7,
+        C::UnknownDevice | C::RestoredTooOften => 7,
         // Codes may be added; the test sees to it that they get a class here.
         _ => UNCLASSED,
     }

@@ -130,6 +130,7 @@ impl Client {
                 self.end_invite(Code::Cancelled);
                 // Once an hour is for each relay, and this one is another.
                 self.ledger.refilled_at = None;
+                self.ledger.relay_believed = 0;
             }
             if !same_key && self.group.is_some() {
                 self.relay_reset(None);
