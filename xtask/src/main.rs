@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - [`shell`]: running other programs. [`json`]: reading what they print. [`setup`]: installing what is missing.
+//! - [`window`]: what the Tauri plugin and the notes app need of the system and of npm.
 //! - [`verify`]: every check this repository has, in one run.
 //! - [`demo`]: a relay and two devices as real processes, killed on the way.
 //!
@@ -16,6 +17,7 @@ mod json;
 mod setup;
 mod shell;
 mod verify;
+mod window;
 
 use std::process::ExitCode;
 
@@ -26,8 +28,8 @@ The commands of this repository.
 
 usage: cargo xtask <command> [options]
 
-  verify   run every check: format, links, policy, lints, tests, documentation
-  demo     start a relay and two devices, pair them, sync, kill some of them, compare
+  verify   run every check: format, links, policy, lints, tests, the plugin, the app's windows, documentation
+  demo     start a relay and two devices, pair them, sync, kill some of them, compare; --app: two windows of the notes app
   setup    install the tools that verify wants and does not find
 
 `cargo xtask <command> --help` says more about each.";
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Some("verify") => verify::main(&rest),
+        Some("demo") if rest.iter().any(|argument| argument == "--app") => demo::app::main(&rest),
         Some("demo") => demo::main(&rest),
         Some("setup") => setup::main(&rest),
         Some(other) => Err(Failure::new(format!("no such command: {other}\n\n{HELP}"))),

@@ -1,10 +1,14 @@
 //! `setup`: installs the tools that `verify` wants and does not find.
 //!
 //! Never touches what is already there, whatever its version: a pinned version is what a new machine gets. Cargo tools are built
-//! from the registry with their own lock file. System packages are installed on Debian and Ubuntu, as root or by `sudo` where it
-//! asks for no password; anywhere else the command says what to install and goes on.
+//! from the registry with their own lock file, npm packages are those of the lock files. System packages are installed on Debian and
+//! Ubuntu, as root or by `sudo` where it asks for no password; anywhere else the command says what to install and goes on. Node comes
+//! from nowhere: distributions have it too old, so the command asks for it.
 
-use crate::shell::{self, Failure};
+use crate::{
+    shell::{self, Failure},
+    window,
+};
 
 /// A subcommand of Cargo.
 struct CargoTool {
@@ -17,9 +21,11 @@ struct CargoTool {
     purpose: &'static str,
 }
 
-/// A program that comes with the system.
+/// What comes with the system.
 struct SystemTool {
     name: &'static str,
+    /// Whether it is there.
+    found: fn(&str) -> bool,
     /// Debian's name of the package.
     package: &'static str,
     purpose: &'static str,
@@ -43,22 +49,54 @@ const DENY: CargoTool = CargoTool {
     purpose: "compares the dependencies with the advisory database",
 };
 
-const SYSTEM: &[SystemTool] =
-    &[SystemTool { name: "ip", package: "iproute2", purpose: "network namespaces, for tests that cross a network" }];
+// 25 s.
+const DRIVER: (&str, &str) = ("tauri-driver", "2.1.0");
+
+const SYSTEM: &[SystemTool] = &[SystemTool {
+    name: "ip",
+    found: shell::installed,
+    package: "iproute2",
+    purpose: "network namespaces, for tests that cross a network",
+}];
+
+/// With what they need: 370 packages and 780 MB on a bare Debian 12, half a minute.
+const WINDOW: &[SystemTool] = &[
+    SystemTool {
+        name: "pkg-config",
+        found: shell::installed,
+        package: "pkg-config",
+        purpose: "finds the libraries of the window layer",
+    },
+    SystemTool {
+        name: "webkit2gtk-4.1",
+        found: |_| window::libraries(),
+        package: "libwebkit2gtk-4.1-dev",
+        purpose: "what the Tauri plugin and the notes app are built against",
+    },
+    SystemTool {
+        name: "WebKitWebDriver",
+        found: shell::installed,
+        package: "webkit2gtk-driver",
+        purpose: "lets tests use the notes app's window",
+    },
+    SystemTool { name: "Xvfb", found: shell::installed, package: "xvfb", purpose: "a screen for those tests" },
+];
 
 const HELP: &str = "\
 Installs the tools that `cargo xtask verify` wants and does not find. verify does this by itself.
 
-usage: cargo xtask setup [--advisories]
+usage: cargo xtask setup [--no-window] [--advisories]
 
+  --no-window    leave out what the Tauri plugin and the notes app need: GTK, WebKit, npm packages, a driver
   --advisories   install cargo-deny too (minutes of compiling), for the advisory check";
 
 /// `cargo xtask setup`.
 pub(crate) fn main(arguments: &[String]) -> Result<(), Failure> {
-    let mut advisories = false;
+    let (mut advisories, mut no_window) = (false, false);
     for argument in arguments {
         match argument.as_str() {
             "--advisories" => advisories = true,
+            "--no-window" => no_window = true,
             "--help" | "-h" => {
                 println!("{HELP}");
                 return Ok(());
@@ -66,18 +104,50 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), Failure> {
             other => return Err(Failure::new(format!("setup knows no `{other}`\n\n{HELP}"))),
         }
     }
-    usual()?;
+    let mut whole = usual()?;
+    if !no_window {
+        whole &= window()?;
+    }
     if advisories {
         deny()?;
     }
-    println!("Everything is here.");
+    println!("{}", if whole { "Everything is here." } else { "The rest is here; what is named above is not." });
     Ok(())
 }
 
-/// Installs what every run of `verify` uses.
-pub(crate) fn usual() -> Result<(), Failure> {
+/// Installs what every run of `verify` uses. Whether it is all there then.
+pub(crate) fn usual() -> Result<bool, Failure> {
     cargo_tool(&NEXTEST)?;
-    system_tools()
+    system_tools(SYSTEM)
+}
+
+/// Installs what the Tauri plugin and the notes app need. Whether it is all there then.
+pub(crate) fn window() -> Result<bool, Failure> {
+    if !cfg!(target_os = "linux") {
+        println!(
+            "The plugin and the app build here as on any system that Tauri knows; driving a window is only known on Linux."
+        );
+        return page_packages();
+    }
+    let system = system_tools(WINDOW)?;
+    if window::tauri_driver().is_none() {
+        let (package, version) = DRIVER;
+        println!("{package} is missing (stands between the tests and the notes app's window).");
+        shell::run(&mut shell::cargo(["install", "--locked", "--version", version, package]))?;
+    }
+    Ok(page_packages()? && system)
+}
+
+fn page_packages() -> Result<bool, Failure> {
+    if let Some(why) = window::no_node() {
+        println!(
+            "{why} (nodejs.org has it for every system; the plugin's package and the notes app's page are made with it)."
+        );
+        return Ok(false);
+    }
+    window::npm_ci(window::PLUGIN)?;
+    window::npm_ci(window::APP)?;
+    Ok(true)
 }
 
 /// Installs cargo-deny.
@@ -94,10 +164,11 @@ fn cargo_tool(tool: &CargoTool) -> Result<(), Failure> {
     shell::run(command.args(tool.features))
 }
 
-fn system_tools() -> Result<(), Failure> {
-    let missing: Vec<&SystemTool> = SYSTEM.iter().filter(|tool| !shell::installed(tool.name)).collect();
+/// Whether they are all there in the end.
+fn system_tools(wanted: &[SystemTool]) -> Result<bool, Failure> {
+    let missing: Vec<&SystemTool> = wanted.iter().filter(|tool| !(tool.found)(tool.name)).collect();
     if missing.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
     for tool in &missing {
         println!("`{}` is missing ({}).", tool.name, tool.purpose);
@@ -105,7 +176,7 @@ fn system_tools() -> Result<(), Failure> {
     let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
     let Some(become_root) = apt() else {
         println!("Install with this system's package manager what Debian calls: {}", packages.join(" "));
-        return Ok(());
+        return Ok(false);
     };
     // Without an update a fresh system knows no packages, or versions that are gone.
     for arguments in [vec!["update", "-q"], [vec!["install", "-y", "-q", "--no-install-recommends"], packages].concat()]
@@ -116,7 +187,7 @@ fn system_tools() -> Result<(), Failure> {
         };
         shell::run(command.env("DEBIAN_FRONTEND", "noninteractive"))?;
     }
-    Ok(())
+    Ok(true)
 }
 
 enum Root {

@@ -2,12 +2,14 @@
 //!
 //! # Layout
 //! - [`process`]: a child that dies with us. [`relay`], [`device`]: the two programs, by their command lines.
+//! - [`app`]: two windows of the notes app instead, for a person to use.
 //! - [`story`]: what happens, in order. [`ledger`]: what each device was seen to receive. [`figures`]: rates and latencies.
 //!
 //! Knows the programs only by what they print; links none of their code. The build is the development profile without iroh (with it
 //! for `--transport iroh`): the quickest way to a first result, with cryptography and SQLite optimised by the workspace's profile.
 //! `--release` gives better figures and takes longer to build.
 
+pub(crate) mod app;
 mod device;
 mod figures;
 mod ledger;
@@ -25,7 +27,9 @@ Starts a relay and two devices as separate processes, pairs them by a typed code
 device with -9 on the way, and compares what both hold in the end. Succeeds only if that is the same.
 
 usage: cargo xtask demo [--transport iroh|tcp] [--blobs N] [--release] [--json] [--bin DIR]
+       cargo xtask demo --app
 
+  --app           open two windows of the notes app beside a relay, and leave the rest to you
   --transport T   what carries the links (iroh)
   --blobs N       how many each device writes (1000; at least 100)
   --release       build with optimisation: better figures, a longer wait

@@ -4,7 +4,21 @@ use super::{
     Mode,
     report::{Outcome, Skip},
 };
-use crate::shell::{self, Failure};
+use crate::{
+    shell::{self, Failure},
+    window,
+};
+
+/// Every package, or on a machine without the window layer all but those that need it. What is left out, the step `plugin` reports.
+fn packages() -> Vec<&'static str> {
+    if window::libraries() { vec!["--workspace"] } else { without_window() }
+}
+
+fn without_window() -> Vec<&'static str> {
+    window::CRATES
+        .iter()
+        .fold(vec!["--workspace"], |arguments, package| [arguments, vec!["--exclude", package]].concat())
+}
 
 pub(super) fn format(_: Mode) -> Result<Outcome, Failure> {
     shell::run(&mut shell::cargo(["fmt", "--all", "--check"]))?;
@@ -12,8 +26,8 @@ pub(super) fn format(_: Mode) -> Result<Outcome, Failure> {
 }
 
 pub(super) fn lints(mode: Mode) -> Result<Outcome, Failure> {
-    let mut command = shell::cargo(["clippy", "--workspace", "--all-targets"]);
-    shell::run(command.args(mode.locked()).args(["--", "-D", "warnings"]))?;
+    let mut command = shell::cargo(["clippy", "--all-targets"]);
+    shell::run(command.args(packages()).args(mode.locked()).args(["--", "-D", "warnings"]))?;
     Ok(Outcome::passed())
 }
 
@@ -29,12 +43,7 @@ pub(super) fn features(mode: Mode) -> Result<Outcome, Failure> {
 
 pub(super) fn tests(mode: Mode) -> Result<Outcome, Failure> {
     if shell::cargo_has("nextest") {
-        let profile = match mode {
-            Mode::Usual => "default",
-            Mode::Strict => "ci",
-        };
-        let mut command = shell::cargo(["nextest", "run", "--workspace", "--profile", profile]);
-        shell::run(command.args(mode.locked()))?;
+        nextest(&without_window(), mode)?;
         return Ok(Outcome::passed());
     }
     if mode == Mode::Strict {
@@ -42,17 +51,27 @@ pub(super) fn tests(mode: Mode) -> Result<Outcome, Failure> {
     }
     // Tests of one crate then share a process, and nothing keeps the heavy ones apart.
     println!("cargo-nextest is not installed; falling back to cargo test");
-    shell::run(&mut shell::cargo(["test", "--workspace", "--lib", "--bins", "--tests"]))?;
+    shell::run(shell::cargo(["test", "--lib", "--bins", "--tests"]).args(without_window()))?;
     Ok(Outcome::Passed("by cargo test, as cargo-nextest is not installed".to_owned()))
 }
 
+/// The tests of some packages.
+pub(super) fn nextest(packages: &[&str], mode: Mode) -> Result<(), Failure> {
+    let profile = match mode {
+        Mode::Usual => "default",
+        Mode::Strict => "ci",
+    };
+    let mut command = shell::cargo(["nextest", "run", "--profile", profile]);
+    shell::run(command.args(packages).args(mode.locked()))
+}
+
 pub(super) fn doctests(mode: Mode) -> Result<Outcome, Failure> {
-    shell::run(shell::cargo(["test", "--workspace", "--doc"]).args(mode.locked()))?;
+    shell::run(shell::cargo(["test", "--doc"]).args(packages()).args(mode.locked()))?;
     Ok(Outcome::passed())
 }
 
 pub(super) fn docs(mode: Mode) -> Result<Outcome, Failure> {
-    let mut command = shell::cargo(["doc", "--workspace", "--no-deps"]);
-    shell::run(command.args(mode.locked()).env("RUSTDOCFLAGS", "-D warnings"))?;
+    let mut command = shell::cargo(["doc", "--no-deps"]);
+    shell::run(command.args(packages()).args(mode.locked()).env("RUSTDOCFLAGS", "-D warnings"))?;
     Ok(Outcome::passed())
 }

@@ -4,6 +4,7 @@
 //! - [`report`]: outcomes, the table, the closing line. [`cargo_steps`]: what Cargo and its tools check.
 //! - [`purity`]: the core stays free of IO. [`policy`], [`spdx`]: licences, bans, sources, advisories.
 //! - [`links`]: the documentation's links. [`locks`]: what npm's lock files may say.
+//! - [`window_steps`]: the plugin, its JavaScript package, and the notes app in real windows.
 //!
 //! A step passes, fails, or is skipped for a named reason. With `ZEROK_STRICT=1`, as the build server runs it, a missing tool is a
 //! failure; only what no install can mend stays skipped. A failing step does not stop the later ones: one run tells everything.
@@ -15,6 +16,7 @@ mod policy;
 mod purity;
 mod report;
 mod spdx;
+mod window_steps;
 
 use std::time::Instant;
 
@@ -47,9 +49,12 @@ const STEPS: &[Step] = &[
     Step { id: "locks", title: "npm lock files name no registry", check: locks::check },
     Step { id: "policy", title: "licences, bans and sources of dependencies", check: policy::check },
     Step { id: "purity", title: "the core does no IO and stands alone", check: purity::check },
+    Step { id: "js", title: "the plugin's JavaScript package", check: window_steps::js },
     Step { id: "lints", title: "clippy without a warning", check: cargo_steps::lints },
     Step { id: "features", title: "relay and cli build without iroh", check: cargo_steps::features },
     Step { id: "tests", title: "tests", check: cargo_steps::tests },
+    Step { id: "plugin", title: "tests of the Tauri plugin and the notes app", check: window_steps::plugin },
+    Step { id: "app", title: "two notes apps in real windows", check: window_steps::app },
     Step { id: "doctests", title: "examples in the documentation comments", check: cargo_steps::doctests },
     Step { id: "docs", title: "documentation builds without a warning", check: cargo_steps::docs },
     Step { id: "advisories", title: "known vulnerabilities of dependencies", check: policy::advisories },
@@ -98,11 +103,13 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), Failure> {
     }
     let mode =
         if std::env::var_os("ZEROK_STRICT").is_some_and(|value| value == "1") { Mode::Strict } else { Mode::Usual };
-    if !choice.no_setup
-        && let Err(failure) = setup::usual()
-    {
-        // A step that needs what is missing says so itself, and in strict mode fails.
-        println!("setup: {failure}");
+    if !choice.no_setup {
+        for install in [setup::usual, setup::window] {
+            // A step that needs what is missing says so itself, and in strict mode fails.
+            if let Err(failure) = install() {
+                println!("setup: {failure}");
+            }
+        }
     }
     let lines: Vec<Line> = STEPS.iter().map(|step| run(step, &choice, mode)).collect();
     report::print(&lines)

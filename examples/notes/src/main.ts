@@ -1,0 +1,78 @@
+/**
+ * Notes: a local-first app with 0k-Sync.
+ *
+ * # Layout
+ * - `notebook`: the notes and their database, and which of two versions wins. `sync`: all there is to syncing.
+ * - `view/`: the window. It reads the notebook, and asks nobody's permission to show a change.
+ */
+
+import '@fontsource-variable/inter/index.css';
+import '@fontsource-variable/source-serif-4/index.css';
+import './style.css';
+
+import { getCurrentWindow } from '@tauri-apps/api/window';
+
+import { Notebook } from './notebook';
+import { startSync } from './sync';
+import { appearance, setAppearance } from './view/appearance';
+import { Badge } from './view/badge';
+import { Editor } from './view/editor';
+import { List } from './view/list';
+import { Notices } from './view/notices';
+import { Sheet } from './view/sheet';
+
+const app = document.querySelector('#app') as HTMLElement;
+setAppearance(appearance());
+
+const notebook = await Notebook.open();
+const notices = new Notices();
+const sheet = new Sheet((sentence) => notices.show(sentence));
+const badge = new Badge(() => sheet.open('home'));
+const list = new List(notebook, badge.element, { open, create });
+const editor = new Editor(notebook, { close: () => open(undefined), create });
+app.append(list.element, editor.element, sheet.element, notices.element);
+
+let current: string | undefined;
+notebook.onChange(({ note, from }) => {
+  list.draw();
+  if (from === 'here' || note.id !== current) return;
+  if (note.deleted) open(undefined);
+  else editor.refresh(note);
+});
+open(notebook.notes[0]?.id);
+
+document.addEventListener('keydown', (event) => {
+  if (event.key !== 'n' || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  create();
+});
+// What is on screen reaches the database before the window is gone: a moment for the disk, none for the network.
+await getCurrentWindow().onCloseRequested(() => notebook.flush());
+// Phones do not close windows. They hide them, and perhaps never show them again.
+document.addEventListener('visibilitychange', () => void notebook.flush());
+setInterval(() => {
+  list.draw();
+  editor.tick();
+}, 30_000);
+
+await startSync(notebook, {
+  status(status) {
+    badge.show(status);
+    sheet.status(status);
+  },
+  notice: (sentence) => notices.show(sentence),
+  group: () => sheet.group(),
+  invited: (link) => sheet.open('join', link),
+});
+
+function open(id: string | undefined, focus = false): void {
+  current = id;
+  list.show(id);
+  editor.show(id, focus);
+  app.toggleAttribute('data-reading', id !== undefined);
+}
+
+function create(): void {
+  notebook.forgetEmpty();
+  open(notebook.create().id, true);
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    environment: 'happy-dom',
+    include: ['guest-js/tests/**/*.test.ts'],
+    restoreMocks: true,
+    unstubGlobals: true,
+    alias: {
+      // The specified example imports the package by its name.
+      '@0k-sync/tauri-plugin': new URL('./guest-js/index.ts', import.meta.url).pathname,
+    },
+  },
+});
