@@ -5,6 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, Subcommand, ValueEnum};
 use zerok_tokio::secrets::KeyStorageChoice;
 
+/// Set apart, so that a command's own options come first in its help.
+const EVERYWHERE: &str = "For every command";
+
 /// Zero-knowledge sync: a device on the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(
@@ -15,16 +18,25 @@ use zerok_tokio::secrets::KeyStorageChoice;
 )]
 pub(crate) struct Args {
     /// Where this device keeps its data
-    #[arg(long, global = true, env = "ZEROK_DATA", value_name = "DIR")]
+    #[arg(long, global = true, env = "ZEROK_DATA", value_name = "DIR", help_heading = EVERYWHERE)]
     pub(crate) data: Option<PathBuf>,
     /// Print one JSON object a line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
     /// How long to wait for the relay
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10, help_heading = EVERYWHERE)]
     pub(crate) timeout: u32,
-    /// Where a new device keeps its key
-    #[arg(long, global = true, env = "ZEROK_KEY_STORAGE", value_enum, default_value_t = KeyStorage::Auto)]
+    /// Where a new device keeps its key: auto is the keychain if there is a usable one, else a file
+    #[arg(
+        long,
+        global = true,
+        env = "ZEROK_KEY_STORAGE",
+        value_enum,
+        value_name = "auto|keychain|file",
+        default_value_t = KeyStorage::Auto,
+        hide_possible_values = true,
+        help_heading = EVERYWHERE
+    )]
     pub(crate) key_storage: KeyStorage,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -38,7 +50,7 @@ pub(crate) enum Command {
         /// The relay's address, as the relay prints it
         #[arg(long, value_name = "ADDR")]
         relay: Option<String>,
-        /// This device's name; the machine's if not given
+        /// A new device's name; the machine's if not given
         #[arg(long)]
         name: Option<String>,
         /// As a new device, although a damaged database was set aside here
@@ -73,7 +85,7 @@ pub(crate) enum Command {
         /// Everything that is still on this device, printed before or not, its own included
         #[arg(long, conflicts_with = "after")]
         all: bool,
-        /// From this cursor on
+        /// Everything behind this cursor, printed before or not
         #[arg(long, value_name = "CURSOR")]
         after: Option<u64>,
         /// This device's own blobs as well
@@ -102,7 +114,7 @@ pub(crate) enum Command {
         /// The new name
         name: String,
     },
-    /// Leave the group and erase its data on this device
+    /// Leave the group and erase its data on this device; the others are not told
     Leave {
         /// Even if something has not reached the relay
         #[arg(long)]
@@ -118,7 +130,7 @@ pub(crate) enum Command {
     Sync,
     /// Look for what is wrong and say what to do
     Doctor {
-        /// Check this relay if the device's own is not known
+        /// Check whether this relay can be reached, too
         #[arg(long, value_name = "ADDR")]
         relay: Option<String>,
         /// The relay's health page: its clock is compared with this one

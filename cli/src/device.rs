@@ -18,6 +18,9 @@ use crate::{
 /// What is on its way when a command ends gets this long.
 const FLUSH: Duration = Duration::from_millis(500);
 
+/// What a dial may take at least. A relay that is down is told by then, though no refusal may ever come over UDP.
+const DIAL: Duration = Duration::from_secs(3);
+
 /// The scheme of invite URLs.
 const SCHEME: &str = "zerok";
 
@@ -52,7 +55,12 @@ impl Setting {
 
     /// Opens the directory, and makes it if there is none. The name is for a group yet to be made or joined.
     pub(crate) async fn open_as(&self, name: &str, relay: Option<RelayAddress>) -> Outcome<SyncClient> {
-        SyncClient::open(self.options(name, relay)).await.map_err(Failure::from)
+        SyncClient::open(self.options(name, relay)).await.map_err(|error| Failure::of_opening(error, &self.data))
+    }
+
+    /// What a dial may take: the usual, or more for somebody who is ready to wait longer than usual.
+    pub(crate) fn dial_patience(&self) -> Duration {
+        (self.patience * 3 / 10).max(DIAL).min(self.patience)
     }
 
     /// As the library wants it.
@@ -62,10 +70,14 @@ impl Setting {
         options.key_storage = self.key_storage;
         options.scheme = SCHEME.to_owned();
         options.start_afresh = self.afresh;
+        options.dial_patience = self.dial_patience();
         options.limits.push_timeout = self.patience;
         options
     }
 }
+
+/// What to do without a relay.
+pub(crate) const SET_RELAY: &str = "That is `zerok set-relay ADDR`, with the address that the relay prints.";
 
 /// There is no device, or one without a group.
 pub(crate) fn not_set_up() -> Failure {
@@ -107,7 +119,7 @@ pub(crate) fn require_relay(report: &Report) -> Outcome<()> {
     }
     match report.relay {
         Some(_) => Ok(()),
-        None => Err(Failure::new(Code::NoRelay, "Use `zerok set-relay`.")),
+        None => Err(Failure::new(Code::NoRelay, SET_RELAY)),
     }
 }
 

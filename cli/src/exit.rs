@@ -2,7 +2,7 @@
 //!
 //! Invariant: every code has a class of its own choosing; the test goes through all of them and through the table in docs/cli.md.
 
-use std::{fmt, process::ExitCode};
+use std::{fmt, path::Path, process::ExitCode};
 
 use serde::Serialize;
 use zerok_core::error::Code;
@@ -40,6 +40,11 @@ impl Failure {
         Self::Told { code, detail: Some(detail.into()) }
     }
 
+    /// Nothing went wrong but that the relay was not reached. No process stays behind to send it.
+    pub(crate) fn pending(what: &str) -> Self {
+        Self::new(Code::Pending, format!("{what} {SENT_BY}"))
+    }
+
     /// The stable code, if there is anything to tell.
     pub(crate) fn code(&self) -> Option<Code> {
         match self {
@@ -56,6 +61,8 @@ impl Failure {
     /// The sentences for people.
     pub(crate) fn message(&self) -> String {
         match self {
+            // What is wrong with the arguments says more than that something is.
+            Self::Told { code: Code::InvalidArgs, detail: Some(detail) } => detail.clone(),
             Self::Told { code, detail: Some(detail) } => format!("{code} {detail}"),
             Self::Told { code, detail: None } => code.to_string(),
             Self::Unheard => String::new(),
@@ -87,6 +94,9 @@ impl From<Code> for Failure {
     }
 }
 
+/// Who sends what a command leaves behind.
+const SENT_BY: &str = "The next command that reaches the relay sends it, such as `zerok sync`.";
+
 impl From<SyncError> for Failure {
     fn from(error: SyncError) -> Self {
         let code = error.code();
@@ -109,6 +119,18 @@ impl From<SyncError> for Failure {
 }
 
 impl Failure {
+    /// A device cannot be opened. Says which, since its directory need not have been named.
+    pub(crate) fn of_opening(error: SyncError, data: &Path) -> Self {
+        let place = matches!(error, SyncError::Directory(_) | SyncError::Key(_) | SyncError::Store(_));
+        match Self::from(error) {
+            Self::Told { code, detail } if place => {
+                let detail = detail.map(|detail| format!("{detail} ")).unwrap_or_default();
+                Self::new(code, format!("{detail}The device is in {}.", data.display()))
+            }
+            other => other,
+        }
+    }
+
     /// Standard output does not take what we print.
     pub(crate) fn of_output(error: &std::io::Error) -> Self {
         match error.kind() {

@@ -35,11 +35,6 @@ impl Output {
         Self { results, notes: Box::new(io::sink()), json, seen: (terminal, terminal) }
     }
 
-    /// Whether objects are wanted.
-    pub(crate) fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// Whether a person reads the results.
     pub(crate) fn is_seen(&self) -> bool {
         self.seen.0

@@ -62,7 +62,7 @@ impl<'a> BlobShape<'a> {
 pub(crate) enum PushShape {
     /// The relay holds it.
     Pushed { blob_id: String, cursor: Option<u64> },
-    /// It is durable here and goes out by itself.
+    /// It is durable here.
     Pending { blob_id: String },
 }
 
@@ -106,6 +106,7 @@ impl EventShape {
 pub(crate) struct InviteShape {
     pub(crate) code: String,
     pub(crate) url: String,
+    pub(crate) relay: String,
     pub(crate) expires_at: u64,
 }
 
@@ -206,6 +207,9 @@ pub(crate) struct VerdictShape {
     to: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expired: Option<bool>,
+    /// On whose word, where it is not the device itself that shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     relay_cursor: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -225,10 +229,13 @@ impl VerdictShape {
         };
         match *verdict {
             Verdict::Tampered { cursor } => Self { relay_cursor: Some(cursor.0), ..base },
-            Verdict::Gap { sender, lane, from, to, expired, .. } => {
-                Self { expired: Some(expired), ..at(sender, lane, from, to, base) }
+            Verdict::Gap { sender, lane, from, to, expired, by, .. } => {
+                let by = by.map(|by| by.to_string());
+                Self { expired: Some(expired), by, ..at(sender, lane, from, to, base) }
             }
-            Verdict::Fork { sender, lane, seq, .. } => at(sender, lane, seq, seq, base),
+            Verdict::Fork { sender, lane, seq, by, .. } => {
+                Self { by: Some(by.to_string()), ..at(sender, lane, seq, seq, base) }
+            }
             Verdict::Equivocation { device, lane, seq, .. } => at(device, lane, seq, seq, base),
             Verdict::RelayReset => base,
             Verdict::MissingEpoch { kid } => Self { epoch: Some(kid.to_string()), ..base },
@@ -241,12 +248,14 @@ pub(crate) fn verdict_sentence(verdict: &Verdict) -> String {
     let code = verdict.code();
     match *verdict {
         Verdict::Tampered { cursor } => format!("{code} It stands at {} in the relay's log.", cursor.0),
-        Verdict::Gap { sender, lane, from, to, expired, .. } => {
+        Verdict::Gap { sender, lane, from, to, expired, by, .. } => {
             let why = if expired { "The relay may have expired them." } else { "The relay withholds or lost them." };
-            format!("{code} It is {} {from} to {to} of device {sender}. {why}", lane_name(lane))
+            // What rests on one device's word is not worth more than that device.
+            let says = by.filter(|by| *by != sender).map_or_else(String::new, |by| format!(" Device {by} says so."));
+            format!("{code} It is {} {from} to {to} of device {sender}. {why}{says}", lane_name(lane))
         }
-        Verdict::Fork { sender, lane, seq, .. } => {
-            format!("{code} They differ in {} {seq} of device {sender}.", lane_name(lane))
+        Verdict::Fork { sender, lane, seq, by, .. } => {
+            format!("{code} They differ in {} {seq} of device {sender}, as device {by} says.", lane_name(lane))
         }
         Verdict::Equivocation { device, lane, seq, .. } => {
             format!("{code} It is {} {seq} of device {device}.", lane_name(lane))

@@ -13,8 +13,13 @@ use serde_json::Value;
 use zerok_core::{address::RelayAddress, ids::RelayKey, seal::keys::LinkSecret};
 
 fn zerok(data: &Path, arguments: &[&str]) -> Command {
+    waiting(2, data, arguments)
+}
+
+/// Waits this many seconds for the relay.
+fn waiting(patience: u32, data: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zerok"));
-    command.arg("--data").arg(data).args(["--timeout", "2"]).args(arguments);
+    command.arg("--data").arg(data).args(["--timeout", &patience.to_string()]).args(arguments);
     command.env_remove("ZEROK_DATA").env("ZEROK_KEY_STORAGE", "file").stdin(Stdio::null());
     command
 }
@@ -126,10 +131,99 @@ fn a_push_without_a_relay_is_kept_told_and_status_3() {
 }
 
 #[test]
-fn what_cannot_be_read_or_is_too_large_is_refused() {
+fn a_push_on_a_device_that_knows_no_relay_is_kept_and_says_no_relay() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("laptop");
+    assert_eq!(status(&run(&data, &["init"])), 0);
+    let output = push(&data, &["push", "--json"], "milk");
+    assert_eq!(status(&output), 2, "waiting helps nobody");
+    let told = objects(&output);
+    assert_eq!((&told[0]["event"], &told[1]["error"]["code"]), (&"pending".into(), &"noRelay".into()));
+    assert!(complaint(&output).contains("zerok set-relay") && complaint(&output).contains("1 blob"));
+    let standing = &objects(&run(&data, &["status", "--json"]))[0];
+    assert_eq!((&standing["state"], &standing["lastError"]), (&"offline".into(), &"noRelay".into()), "{standing}");
+    assert!(String::from_utf8_lossy(&run(&data, &["status"]).stdout).contains("No relay is set"));
+}
+
+#[test]
+fn a_status_never_says_that_somebody_still_tries_when_the_command_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("laptop");
+    // It takes the connection and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let key = RelayKey(LinkSecret::new([7; 32]).public().0);
+    let address = RelayAddress { key, tcp: vec![silent.local_addr().unwrap().to_string()], iroh: None };
+    assert_eq!(status(&run(&data, &["init", "--relay", &address.to_string()])), 0);
+    let told = &objects(&run(&data, &["status", "--json"]))[0];
+    let fields = ["state", "indicator", "lastError"].map(|field| told[field].as_str().unwrap_or_default());
+    assert_eq!(fields, ["offline"; 3], "{told}");
+    let unasked = &objects(&run(&data, &["status", "--json", "--offline"]))[0];
+    assert_eq!((&unasked["state"], unasked["lastError"].is_null()), (&"offline".into(), true), "{unasked}");
+}
+
+/// Over UDP nobody refuses: a relay that is down is silent.
+#[cfg(feature = "iroh")]
+#[test]
+fn a_relay_that_is_down_is_told_long_before_the_timeout_also_over_iroh() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("laptop");
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let secret = |fill| LinkSecret::new([fill; 32]).public().0;
+    let mut draw = zerok_core::rng::Seed::new([1; 32]).draw("endpoint");
+    let endpoint = zerok_core::seal::keys::DeviceKeys::generate(&mut draw).public().sign;
+    let route = zerok_core::address::IrohRoute {
+        endpoint,
+        direct: vec![silent.local_addr().unwrap().to_string()],
+        relay: None,
+    };
+    let address = RelayAddress { key: RelayKey(secret(7)), tcp: vec!["127.0.0.1:1".to_owned()], iroh: Some(route) };
+    assert_eq!(status(&run(&data, &["init", "--relay", &address.to_string()])), 0);
+    for (command, expected) in [("sync", 3), ("doctor", 1)] {
+        let begun = Instant::now();
+        let output = waiting(10, &data, &[command]).output().unwrap();
+        assert_eq!(status(&output), expected, "{command}: {}", complaint(&output));
+        assert!(begun.elapsed() < Duration::from_secs(8), "{command} took {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn an_argument_that_would_change_nothing_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = device(folder.path());
+    assert_eq!(status(&run(&data, &["init", "--name", "laptop"])), 0);
+    let renaming = run(&data, &["init", "--name", "desk"]);
+    assert_eq!(status(&renaming), 2);
+    assert!(complaint(&renaming).contains("zerok rename"), "{}", complaint(&renaming));
+
+    let mut draw = zerok_core::rng::Seed::new([1; 32]).draw("invite");
+    let sign = zerok_core::seal::keys::DeviceKeys::generate(&mut draw).public().sign;
+    let other = RelayAddress { key: RelayKey(LinkSecret::new([8; 32]).public().0), tcp: vec![], iroh: None };
+    let url = zerok_core::pairing::invite::QrPayload::generate(other, sign, &mut draw).to_url("zerok");
+    let joining = run(&folder.path().join("phone"), &["join", &url, "--relay", &address()]);
+    assert_eq!(status(&joining), 2);
+    assert!(complaint(&joining).contains("another relay than --relay"), "{}", complaint(&joining));
+}
+
+#[test]
+fn a_device_that_cannot_be_opened_is_named_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a-file");
+    std::fs::write(&file, "no directory").unwrap();
+    let output = run(&file.join("laptop"), &["init"]);
+    assert_eq!(status(&output), 5);
+    assert!(complaint(&output).starts_with("error[storageFailed]: "), "{}", complaint(&output));
+    assert!(complaint(&output).contains("a-file"), "{}", complaint(&output));
+}
+
+#[test]
+fn what_cannot_be_read_is_empty_or_is_too_large_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = device(folder.path());
     assert_eq!(status(&run(&data, &["push", "no/such/file"])), 2);
+    let before = pending(&data);
+    let empty = run(&data, &["push"]);
+    assert_eq!((status(&empty), pending(&data)), (2, before));
+    assert_eq!(complaint(&empty), "error[invalidArgs]: Standard input is empty. Nothing was pushed.\n");
     let large = folder.path().join("large");
     std::fs::write(&large, vec![0; 960 * 1024 + 1]).unwrap();
     let output = run(&data, &["push", &large.to_string_lossy()]);

@@ -38,7 +38,7 @@ codes! {
     /// The relay is out of reach.
     Offline = "offline", true, "The relay cannot be reached. Changes are kept on this device and go out when it can.";
     /// Durable here, not yet at the relay.
-    Pending = "pending", true, "Stored on this device and queued. It goes out by itself; do not push it again.";
+    Pending = "pending", true, "Stored on this device and queued. It goes out once the relay can be reached; do not push it again.";
     /// Sync was not enabled.
     NotEnabled = "notEnabled", false, "Sync is not enabled. Enable it first; nothing was stored.";
     /// This device belongs to a group with other members.
@@ -46,7 +46,7 @@ codes! {
     /// Another process has the data directory open.
     AlreadyRunning = "alreadyRunning", false, "Another process uses this data directory. Close it first.";
     /// No such invite, or it has ended.
-    InviteUnknown = "inviteUnknown", false, "No such invite. Check the code and its age, or make a new one.";
+    InviteUnknown = "inviteUnknown", false, "No such invite: the code is wrong, or the invite was used or has expired. Check the code, or make a new one.";
     /// The invite's ten minutes are over.
     InviteExpired = "inviteExpired", false, "The invite has expired. Make a new one.";
     /// Somebody else used the invite.
@@ -70,7 +70,7 @@ codes! {
     /// Data without its key.
     KeyLost = "keyLost", false, "The key of this device's data is gone from the keychain. Restore it, or start afresh and pair again.";
     /// The keychain refuses.
-    KeychainLocked = "keychainLocked", true, "The keychain is locked. Unlock it and try again.";
+    KeychainLocked = "keychainLocked", true, "The keychain is locked or missing. Unlock it and try again.";
     /// The relay speaks another version.
     RelayIncompatible = "relayIncompatible", false, "The relay speaks no version this device accepts. Update the older one.";
     /// The relay could not prove the pinned key.
@@ -100,7 +100,7 @@ codes! {
     /// No relay is known.
     NoRelay = "noRelay", false, "No relay is set. Give its address.";
     /// The arguments make no sense.
-    InvalidArgs = "invalidArgs", false, "An argument is malformed.";
+    InvalidArgs = "invalidArgs", false, "An argument is missing or makes no sense here.";
     /// The caller lacks permission.
     NotAllowed = "notAllowed", false, "The caller lacks the permission for this.";
     /// Leaving would lose queued data.

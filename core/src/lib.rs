@@ -14,6 +14,13 @@
 #[cfg(test)]
 extern crate self as zerok_core;
 
+#[macro_use]
+#[cfg(feature = "bugs")]
+pub mod bugs;
+#[macro_use]
+#[cfg(not(feature = "bugs"))]
+mod bugs;
+
 pub mod address;
 mod base32;
 pub mod channel;

@@ -32,8 +32,14 @@ pub const MAX_NAME: usize = 64;
 pub const MAX_SEEN: usize = 1024;
 /// Most incarnations of one device whose records are followed, and as many more that others only name.
 pub const MAX_INCARNATIONS: usize = 8;
-/// Most devices a group may have had.
+/// Most devices of a group: nobody admits another.
 pub const MAX_DEVICES: usize = 128;
+/// Most devices that stand in a roster: members may admit the last ones at the same moment.
+pub const MAX_MEMBERS: usize = MAX_DEVICES + 8;
+/// Largest blob of a genesis or an ADD, bytes. An ADD names the lanes of at most all admissions.
+pub const MAX_ADD_BLOB: usize = 5 * 1024;
+/// Largest blob of a RENAME, bytes.
+pub const MAX_RENAME_BLOB: usize = 512;
 
 /// A new handshake is due after this long on one channel.
 pub const CHANNEL_AGE: Duration = Duration::from_secs(12 * 3600);

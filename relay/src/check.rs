@@ -1,6 +1,7 @@
 //! `zerok-relay check`: is everything in order, without serving?
 //!
-//! Takes the data directory's lock, so it never reads a database that is being written, and changes nothing but lax file modes.
+//! Takes the data directory's lock, so it never reads a database that is being written, and changes nothing but lax file modes. Of a
+//! running relay it sees the configuration and the disk; keys and database are the running one's to judge.
 
 use std::path::PathBuf;
 
@@ -14,22 +15,23 @@ use crate::{
 };
 
 /// What was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Findings {
     /// The data directory.
     pub data: PathBuf,
-    /// One line per thing looked at.
+    /// Whether a relay is running on it.
+    pub running: bool,
+    /// One for each thing looked at.
     pub lines: Vec<Finding>,
 }
 
 /// One thing looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Whether it is in order.
-    pub ok: bool,
     /// What it is.
     pub what: &'static str,
+    /// Whether it is in order.
+    pub ok: bool,
     /// How it is.
     pub how: String,
 }
@@ -43,14 +45,14 @@ impl Findings {
     fn note(&mut self, what: &'static str, found: Result<String, String>) -> bool {
         let ok = found.is_ok();
         let how = found.unwrap_or_else(|problem| problem);
-        self.lines.push(Finding { ok, what, how });
+        self.lines.push(Finding { what, ok, how });
         ok
     }
 }
 
 /// Looks at the configuration, the data directory, the keys and the database.
 pub fn check(config: &Config) -> Findings {
-    let mut findings = Findings { data: config.data.clone(), lines: Vec::new() };
+    let mut findings = Findings { data: config.data.clone(), running: false, lines: Vec::new() };
     findings.note(
         "configuration",
         match config.check() {
@@ -62,27 +64,34 @@ pub fn check(config: &Config) -> Findings {
         findings.note("data directory", Ok("not there yet; the first start makes it".to_owned()));
         return findings;
     }
-    let dir = match DataDir::lock(&config.data) {
+    match DataDir::lock(&config.data) {
         Ok(dir) => {
             findings.note("data directory", Ok("private and not in use".to_owned()));
-            dir
+            contents(config, &dir, &mut findings);
         }
         Err(DataDirFault::InUse) => {
-            findings.note("data directory", Err("a relay is running on it; ask its /health instead".to_owned()));
-            return findings;
+            findings.running = true;
+            let how = "a relay is running on it, so keys and database are left alone; its /health tells how they are";
+            findings.note("data directory", Ok(how.to_owned()));
         }
         Err(fault) => {
             findings.note("data directory", Err(fault.to_string()));
             return findings;
         }
-    };
+    }
+    disk(config, &mut findings);
+    findings
+}
+
+/// Keys and database of a relay that does not run.
+fn contents(config: &Config, dir: &DataDir, findings: &mut Findings) {
     let path = config.data.join(FILE);
     let fresh = !Identity::exists(dir.path()) && !path.exists();
     findings.note(
         "identity",
         match fresh {
             true => Ok("none yet; the first start makes it".to_owned()),
-            false => match Identity::load(&dir) {
+            false => match Identity::load(dir) {
                 Ok(identity) => Ok(format!("relay key {}", zerok_core::ids::RelayKey(identity.link.public().0))),
                 Err(error) => Err(error.to_string()),
             },
@@ -98,6 +107,9 @@ pub fn check(config: &Config) -> Findings {
             },
         },
     );
+}
+
+fn disk(config: &Config, findings: &mut Findings) {
     findings.note(
         "disk",
         match store::free_bytes(&config.data) {
@@ -110,7 +122,6 @@ pub fn check(config: &Config) -> Findings {
             None => Ok("this system does not say how much is free".to_owned()),
         },
     );
-    findings
 }
 
 #[cfg(test)]

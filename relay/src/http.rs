@@ -9,7 +9,7 @@ use std::{
     convert::Infallible,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use http_body_util::Full;
@@ -116,6 +116,8 @@ fn text(status: StatusCode, kind: &'static str, body: String) -> Response<Full<B
 
 struct Health {
     status: &'static str,
+    /// This machine's clock, for a device that doubts its own.
+    time: u64,
     relay_id: String,
     uptime: Duration,
     links: usize,
@@ -142,6 +144,7 @@ impl Health {
         };
         Self {
             status,
+            time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
             // Enough to see that a database was replaced.
             relay_id: observed.db.relay_id().to_string().chars().take(8).collect(),
             uptime: observed.started.elapsed(),
@@ -162,6 +165,7 @@ impl Health {
         let mut text = serde_json::json!({
             "status": self.status,
             "version": env!("CARGO_PKG_VERSION"),
+            "time": self.time,
             "relayId": self.relay_id,
             "uptimeSeconds": self.uptime.as_secs(),
             "links": self.links,

@@ -13,7 +13,8 @@
 //! # Layout
 //! - [`server`]: a running relay. [`machines`]: its machines as tasks. [`bus`]: announcements between them.
 //! - [`store`]: the SQLite store. [`identity`]: the keys. [`config`]: `relay.toml`. [`check`]: looking without serving.
-//! - [`http`]: health and metrics. [`advertise`]: which addresses to print. [`pseudonym`]: names for logs.
+//! - [`listen`]: what stands in the way of listening. [`http`]: health and metrics. [`advertise`]: which addresses to print.
+//!   [`pseudonym`]: names for logs.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -27,6 +28,7 @@ mod http;
 pub mod identity;
 #[cfg(feature = "iroh")]
 mod iroh;
+pub mod listen;
 mod machines;
 mod pseudonym;
 pub mod server;

@@ -20,7 +20,9 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use zerok_relay::{
     Config, Ending, Server,
+    check::Findings,
     config::{ConfigError, Nat},
+    listen::Place,
 };
 
 /// Keeps sealed blobs for a while and hands them to a group's other devices. Reads nothing it keeps.
@@ -158,7 +160,13 @@ async fn serve(config: Config, json: bool) -> ExitCode {
         // Whoever started it does not listen; it serves all the same.
         tracing::warn!(%error, "the address could not be printed");
     }
-    tracing::info!(data = %data.display(), tcp = ?server.tcp_addr(), http = ?server.http_addr(), "serving");
+    tracing::info!(
+        data = %data.display(),
+        tcp = %Place(server.tcp_addr().as_slice()),
+        iroh = %Place(server.iroh_addrs()),
+        http = %Place(server.http_addr().as_slice()),
+        "serving"
+    );
     let ending = tokio::select! {
         ending = server.ended() => ending,
         () = signals.next() => {
@@ -185,6 +193,7 @@ fn announce(server: &Server, json: bool) -> std::io::Result<()> {
         let said = serde_json::json!({
             "address": address,
             "tcp": server.tcp_addr(),
+            "iroh": server.iroh_addrs(),
             "http": server.http_addr(),
             "setAside": server.set_aside(),
             "version": env!("CARGO_PKG_VERSION"),
@@ -204,7 +213,14 @@ fn announce(server: &Server, json: bool) -> std::io::Result<()> {
 fn check(config: &Config, json: bool) -> ExitCode {
     let findings = zerok_relay::check::check(config);
     if json {
-        println!("{}", serde_json::json!({ "ok": findings.all_ok(), "findings": findings }));
+        let Findings { data, running, lines } = &findings;
+        let said = serde_json::json!({
+            "ok": findings.all_ok(),
+            "running": running,
+            "data": data,
+            "findings": lines,
+        });
+        println!("{said}");
     } else {
         for line in &findings.lines {
             println!("{} {}: {}", if line.ok { "ok  " } else { "BAD " }, line.what, line.how);

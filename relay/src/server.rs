@@ -9,7 +9,7 @@
 //! Draining: nothing is accepted any more, what is under way is answered, clients are told when to come back (G16). The store closes
 //! last, after everything it was given.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
 
 use thiserror::Error;
 use tokio::{
@@ -32,6 +32,7 @@ use crate::{
     config::{Config, ConfigError},
     http::{self, Observed},
     identity::{Identity, IdentityError},
+    listen::{ListenFault, Listener},
     machines::{self, Common, Request},
     pseudonym::Pseudonyms,
     store::{OpenError, RelayDb},
@@ -61,15 +62,8 @@ pub enum ServeError {
     #[error(transparent)]
     Store(#[from] OpenError),
     /// An address cannot be listened on.
-    #[error("cannot listen on {address} ({key}): {source}")]
-    Listen {
-        /// Which key or flag asked for it.
-        key: &'static str,
-        /// Which address.
-        address: SocketAddr,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenFault),
     /// What would be printed is no address.
     #[error("advertise: {0}")]
     Advertise(#[from] AddressFault),
@@ -96,6 +90,7 @@ pub enum Ending {
 pub struct Server {
     address: RelayAddress,
     tcp: Option<SocketAddr>,
+    iroh: Vec<SocketAddr>,
     http: Option<SocketAddr>,
     set_aside: Option<PathBuf>,
     drain: watch::Sender<bool>,
@@ -127,14 +122,14 @@ pub async fn serve(config: Config) -> Result<Server, ServeError> {
     let mut acceptors: Vec<Box<dyn Acceptor>> = Vec::new();
     let mut tcp = None;
     if let Some(address) = config.tcp {
-        let listen = |source| ServeError::Listen { key: "tcp", address, source };
+        let listen = |cause| ListenFault { listener: Listener::Tcp, address, cause };
         let acceptor = TcpAcceptor::bind(address).await.map_err(listen)?;
         tcp = Some(acceptor.local_addr().map_err(listen)?);
         acceptors.push(Box::new(acceptor));
     }
     let listener = match config.http {
         Some(address) => {
-            let listen = |source| ServeError::Listen { key: "http", address, source };
+            let listen = |cause| ListenFault { listener: Listener::Http, address, cause };
             let listener = TcpListener::bind(address).await.map_err(listen)?;
             let bound = listener.local_addr().map_err(listen)?;
             Some((listener, bound))
@@ -151,11 +146,14 @@ pub async fn serve(config: Config) -> Result<Server, ServeError> {
         },
         iroh: None,
     };
+    #[cfg_attr(not(feature = "iroh"), expect(unused_mut, reason = "only iroh adds to it"))]
+    let mut bound = Vec::new();
     #[cfg(feature = "iroh")]
     let iroh = match &config.iroh {
         Some(iroh) => {
             let acceptor = crate::iroh::bind(iroh, tcp, &identity.iroh).await?;
             let handle = acceptor.handle();
+            bound = handle.sockets();
             address.iroh = Some(handle.route().await);
             acceptors.push(Box::new(acceptor));
             Some(handle)
@@ -202,7 +200,7 @@ pub async fn serve(config: Config) -> Result<Server, ServeError> {
         drop(dir);
         say_ended.send_replace(Some(ending));
     });
-    Ok(Server { address, tcp, http, set_aside, drain, ended })
+    Ok(Server { address, tcp, iroh: bound, http, set_aside, drain, ended })
 }
 
 impl Server {
@@ -214,6 +212,11 @@ impl Server {
     /// Where it listens for TCP links.
     pub fn tcp_addr(&self) -> Option<SocketAddr> {
         self.tcp
+    }
+
+    /// Where it listens for iroh links.
+    pub fn iroh_addrs(&self) -> &[SocketAddr] {
+        &self.iroh
     }
 
     /// Where it answers `/health` and `/metrics`.

@@ -106,9 +106,10 @@ fn d10_a_second_process_says_that_a_relay_is_running() {
     let (code, complaint) = fails(&mut command(temp.path(), "serve"));
     assert_eq!(code, 2);
     assert!(complaint.contains("another relay is running on"), "{complaint}");
-    let checked = command(temp.path(), "check").output().unwrap();
-    assert_eq!(checked.status.code(), Some(1));
-    assert!(String::from_utf8(checked.stdout).unwrap().contains("a relay is running on it"));
+    let checked = command(temp.path(), "check").arg("--json").output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!((&said["running"], &said["ok"]), (&true.into(), &true.into()), "{said}");
+    assert_eq!(checked.status.code(), Some(0));
 }
 
 #[test]
@@ -135,7 +136,11 @@ fn check_reports_what_it_found() {
     let checked = command(&data, "check").arg("--json").output().unwrap();
     assert_eq!(checked.status.code(), Some(1));
     let said: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
-    assert_eq!(said["ok"], false);
+    assert_eq!((&said["ok"], &said["running"]), (&false.into(), &false.into()));
+    let findings = said["findings"].as_array().unwrap();
+    let bad: Vec<_> = findings.iter().filter(|finding| finding["ok"] == false).map(|found| &found["what"]).collect();
+    assert_eq!(bad, ["database"], "{said}");
+    assert!(findings.iter().all(|finding| finding["how"].is_string()) && said["data"].is_string());
 }
 
 #[test]
@@ -168,6 +173,9 @@ fn c14_the_most_talkative_log_holds_no_id_and_no_key() {
     child.wait().unwrap();
     let log = reader.join().unwrap();
     assert!(log.contains("accepted a link"), "the log is on: {log}");
+    let serving = log.lines().find(|line| line.contains("serving")).expect("it says where it listens");
+    let places = [format!("tcp={}", address.tcp[0]), "iroh=off".to_owned(), "http=127.0.0.1:".to_owned()];
+    assert!(places.iter().all(|place| serving.contains(place)) && !serving.contains("Some"), "{serving}");
     let key = fs::read(temp.path().join("relay.key")).unwrap();
     let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
     let public = laptop.link().public().to_string();

@@ -131,6 +131,8 @@ fn health_and_metrics_answer_and_name_nobody() {
     assert_eq!((status, &health["status"], &health["links"]), (200, &"ok".into(), &1.into()));
     let full_id = link.welcome.relay_id.to_string();
     assert_eq!(health["relayId"], full_id[..8]);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    assert!(now.abs_diff(health["time"].as_u64().unwrap()) < 60_000, "its clock, for the doctor of a device");
     assert_eq!(health["store"], serde_json::json!({ "ok": true, "full": false }));
     assert!(health["disk"]["databaseBytes"].as_u64().unwrap() > 0);
 
@@ -168,14 +170,24 @@ fn d10_a_second_relay_on_the_same_directory_says_so() {
 }
 
 #[test]
-fn a_taken_port_is_named_with_its_key() {
+fn a_taken_port_is_named_with_its_cause_and_the_flag_that_chooses_another() {
     let temp = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let error = refusal(Config { tcp: Some(address), ..config(temp.path()) }).to_string();
-    assert!(error.contains(&address.to_string()) && error.contains("tcp"), "{error}");
-    let error = refusal(Config { http: Some(address), ..config(temp.path()) }).to_string();
-    assert!(error.contains("http"), "{error}");
+    let says = |error: ServeError, flag: &str| {
+        let error = error.to_string();
+        for part in [&address.to_string(), flag, "already in use", "perhaps another relay"] {
+            assert!(error.contains(part), "{part} is not in: {error}");
+        }
+    };
+    says(refusal(Config { tcp: Some(address), ..config(temp.path()) }), "--tcp");
+    says(refusal(Config { http: Some(address), ..config(temp.path()) }), "--http");
+    #[cfg(feature = "iroh")]
+    {
+        let _taken = std::net::UdpSocket::bind(address).unwrap();
+        let iroh = zerok_relay::config::Iroh { bind: Some(address), ..Default::default() };
+        says(refusal(Config { iroh: Some(iroh), ..config(temp.path()) }), "--iroh-bind");
+    }
 }
 
 #[test]

@@ -144,6 +144,11 @@ impl IrohHandle {
         }
     }
 
+    /// Where it listens.
+    pub fn sockets(&self) -> Vec<SocketAddr> {
+        self.endpoint.bound_sockets()
+    }
+
     /// The network changed or the process was resumed. Harmless when it was not.
     pub async fn network_changed(&self) {
         self.endpoint.network_change().await;

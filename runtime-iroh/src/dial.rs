@@ -3,12 +3,15 @@
 //! Binds no socket before the first address with a way over iroh, so an app on TCP alone never does. Keeps tickets in memory: a second
 //! dial of the same relay sends its first flight with the first packet.
 //!
-//! A dial with a ticket succeeds before anybody has answered; a relay that is gone then shows as a handshake that times out, and the
-//! ticket is used up.
+//! A dial with a ticket succeeds before anybody has answered; a relay that is gone then shows as silence on the link, and the ticket is
+//! used up.
 
 use std::{net::SocketAddr, sync::Arc};
 
-use iroh::{Endpoint, EndpointAddr, EndpointId, RelayUrl, endpoint::ConnectOptions};
+use iroh::{
+    Endpoint, EndpointAddr, EndpointId, RelayUrl,
+    endpoint::{ConnectOptions, Connection, ConnectionState},
+};
 use tokio::{sync::OnceCell, time::timeout};
 use zerok_core::{
     address::{IrohRoute, RelayAddress},
@@ -20,6 +23,7 @@ use zerok_tokio::link::{BoxFuture, Dialer, Opened};
 use crate::{
     endpoint::{ALPN, Nat, Options, Side, bind},
     failure,
+    silence::{Silence, Traffic},
     stream::LinkStream,
 };
 
@@ -99,20 +103,30 @@ impl Shared {
         match connecting.map_err(|error| failure::of_start(&error))?.into_0rtt() {
             Ok(connection) => {
                 let streams = connection.open_bi().await.map_err(|error| failure::of_connection(&error))?;
+                let silence = silence(connection.clone());
                 if streams.1.is_0rtt() {
-                    return Ok(LinkStream::early(streams, connection, endpoint.clone()));
+                    return Ok(LinkStream::early(streams, connection, endpoint.clone()).watched(silence));
                 }
                 // The handshake was done before the stream: whatever became of early data, there is none on it.
                 connection.handshake_completed().await.map_err(|error| failure::of_connecting(&error))?;
-                Ok(LinkStream::new(streams, endpoint.clone()))
+                Ok(LinkStream::new(streams, endpoint.clone()).watched(silence))
             }
             Err(connecting) => {
                 let connection = connecting.await.map_err(|error| failure::of_connecting(&error))?;
                 let streams = connection.open_bi().await.map_err(|error| failure::of_connection(&error))?;
-                Ok(LinkStream::new(streams, endpoint.clone()))
+                Ok(LinkStream::new(streams, endpoint.clone()).watched(silence(connection)))
             }
         }
     }
+}
+
+/// Watches a connection. Holds it no longer than the stream does, which has a hold of its own.
+fn silence<State>(connection: Connection<State>) -> Silence
+where
+    State: ConnectionState + 'static,
+    Connection<State>: Send + Sync,
+{
+    Silence::new(move || Traffic::from(&connection.stats()))
 }
 
 #[cfg(test)]

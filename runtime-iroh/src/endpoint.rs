@@ -5,17 +5,18 @@
 //! Limits: a link is one stream, so a peer may open one and no datagrams; what a link buffers in either direction is bounded here,
 //! because a machine's own window ends where QUIC has taken the bytes.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use iroh::{
     Endpoint, RelayMode, RelayUrl, SecretKey,
-    endpoint::{Builder, PortmapperConfig, QuicTransportConfig, VarInt, presets},
+    endpoint::{BindError, Builder, PortmapperConfig, QuicTransportConfig, VarInt, presets},
 };
 use thiserror::Error;
 
-/// A peer that was killed says nothing: after this long without a packet the link is over. iroh's own heartbeats come every 5 seconds,
-/// so one may be lost.
-const IDLE_MILLIS: u32 = 12_000;
+/// A peer that was killed says nothing: after this long without a packet the link is over. iroh's own heartbeat goes out after 5 quiet
+/// seconds, is repeated until it is acknowledged, and gives the timer its whole length once more: a quiet link notices after 11 seconds
+/// at the latest. A link that sends notices sooner, see `silence`.
+const IDLE_MILLIS: u32 = 6_000;
 
 /// The protocol's name in iroh's handshake.
 pub const ALPN: &[u8] = b"0k-sync/1";
@@ -88,8 +89,11 @@ pub enum IrohFault {
     /// An address cannot be listened on.
     #[error("an address cannot be used to listen on")]
     BindAddress,
-    /// The sockets cannot be bound.
-    #[error("the endpoint cannot be bound")]
+    /// The operating system gives no socket at an address.
+    #[error("no socket: {0}")]
+    Socket(#[source] io::Error),
+    /// The endpoint does not come up for another reason.
+    #[error("the endpoint does not come up: {0}")]
     Bind(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -114,7 +118,10 @@ pub(crate) async fn bind(options: &Options, side: Side) -> Result<Endpoint, Iroh
             builder = builder.bind_addr(*address).map_err(|_| IrohFault::BindAddress)?;
         }
     }
-    builder.bind().await.map_err(|error| IrohFault::Bind(Box::new(error)))
+    builder.bind().await.map_err(|error| match error {
+        BindError::Sockets { source, .. } | BindError::CreateQuicEndpoint { source, .. } => IrohFault::Socket(source),
+        other => IrohFault::Bind(Box::new(other)),
+    })
 }
 
 fn builder(nat: &Nat, side: Side) -> Result<Builder, IrohFault> {

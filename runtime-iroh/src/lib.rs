@@ -7,7 +7,8 @@
 //!
 //! # Layout
 //! - [`dial`]: [`IrohDialer`], which binds when it is first needed. [`accept`]: [`IrohAcceptor`] and the route to it.
-//! - `endpoint`: how an endpoint is set up. `stream`: one link's bytes, early data included. `failure`: errors in a machine's words.
+//! - `endpoint`: how an endpoint is set up. `stream`: one link's bytes, early data included. `silence`: whether anybody is there.
+//!   `failure`: errors in a machine's words.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -16,6 +17,7 @@ pub mod accept;
 pub mod dial;
 mod endpoint;
 mod failure;
+mod silence;
 mod stream;
 
 pub use self::{

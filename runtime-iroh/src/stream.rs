@@ -25,7 +25,7 @@ use iroh::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::failure;
+use crate::{failure, silence::Silence};
 
 /// Most bytes written before the handshake is done: a first flight and its frame fit several times.
 pub(crate) const EARLY: usize = 16 * 1024;
@@ -42,6 +42,8 @@ pub(crate) struct LinkStream {
     resend: Vec<u8>,
     /// Waits for the peer to acknowledge everything, once the stream is shut down.
     closing: Option<BoxFuture<io::Result<()>>>,
+    /// Notices that nobody is there. Only on a dialled link: a device that is gone for a moment keeps its link as long as QUIC does.
+    silence: Option<Silence>,
     /// A link outlives whoever dialled or accepted it.
     _endpoint: Endpoint,
 }
@@ -68,7 +70,13 @@ enum Half {
 
 impl LinkStream {
     pub(crate) fn new((send, recv): Streams, endpoint: Endpoint) -> Self {
-        Self { send, recv, early: None, resend: Vec::new(), closing: None, _endpoint: endpoint }
+        Self { send, recv, early: None, resend: Vec::new(), closing: None, silence: None, _endpoint: endpoint }
+    }
+
+    /// The same, and a reader is told when what was written reaches nobody.
+    #[must_use]
+    pub(crate) fn watched(self, silence: Silence) -> Self {
+        Self { silence: Some(silence), ..self }
     }
 
     /// A stream opened on `connection` before its handshake is done.
@@ -116,6 +124,13 @@ impl LinkStream {
         Poll::Ready(Ok(()))
     }
 
+    /// Fails once nobody is there.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(silence) = &mut self.silence else { return Poll::Pending };
+        ready!(silence.poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "nothing that was sent is acknowledged")))
+    }
+
     /// Writes what must go first.
     fn poll_resent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.resend.is_empty() {
@@ -135,10 +150,10 @@ impl AsyncRead for LinkStream {
             // Whoever comes first sends again. Blocking here only delays the answer that the reader waits for.
             ready!(this.poll_resent(cx))?;
         }
-        match ready!(AsyncRead::poll_read(Pin::new(&mut this.recv), cx, buf)) {
+        match AsyncRead::poll_read(Pin::new(&mut this.recv), cx, buf) {
+            Poll::Ready(read) if settled || read.is_ok() => Poll::Ready(read.map_err(failure::of_io)),
             // A rejected stream fails before the outcome says so, which then wakes this reader.
-            Err(_) if !settled => Poll::Pending,
-            read => Poll::Ready(read.map_err(failure::of_io)),
+            _ => this.poll_silence(cx),
         }
     }
 }
@@ -146,6 +161,9 @@ impl AsyncRead for LinkStream {
 impl AsyncWrite for LinkStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if let Some(silence) = &mut this.silence {
+            silence.writing();
+        }
         if let Some(early) = &mut this.early
             && early.sent.len() < EARLY
         {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail like the test itself")]
 
 use std::{
+    io::ErrorKind,
     net::{SocketAddr, UdpSocket},
     time::{Duration, Instant},
 };
@@ -211,3 +212,45 @@ async fn options_that_make_no_sense_are_refused() {
     let malformed = Options::new(&[1; 32]).nat(Nat::Relay("not a url".into()));
     assert!(matches!(IrohAcceptor::bind(&malformed).await, Err(zerok_iroh::IrohFault::RelayUrl)));
 }
+
+/// A relay that can be killed: it has a runtime of its own, which stops between two instructions and closes nothing in good order.
+struct Mortal {
+    runtime: tokio::runtime::Runtime,
+    address: RelayAddress,
+}
+
+async fn mortal(options: Options) -> Mortal {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let echo = runtime.spawn(echo(options)).await.unwrap();
+    Mortal { address: echo.address.clone(), runtime }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_was_killed_and_restarted_is_missed_at_once_by_a_link_that_sends_and_soon_by_a_quiet_one() {
+    let relay = mortal(options(1)).await;
+    let dialer = IrohDialer::new(options(2));
+    let mut sending = dialer.dial(&relay.address).await.unwrap();
+    let mut quiet = dialer.dial(&relay.address).await.unwrap();
+    says_back(&mut sending, b"hello").await;
+    says_back(&mut quiet, b"hello").await;
+    let direct = relay.address.iroh.as_ref().unwrap().direct[0].parse().unwrap();
+    relay.runtime.shutdown_background();
+    while UdpSocket::bind(direct).is_err() {
+        tokio::task::yield_now().await;
+    }
+    // It answers what it does not know with packets that anybody could have sent.
+    let again = mortal(Options::new(&[1; 32]).bind(direct)).await;
+
+    sending.io.write_all(b"is anybody there?").await.unwrap();
+    let unheard = sending.io.read(&mut [0]).await.unwrap_err();
+    assert_eq!((unheard.kind(), unheard.to_string()), (ErrorKind::TimedOut, SILENCE.to_owned()));
+    assert_eq!(quiet.io.read(&mut [0]).await.unwrap_err().kind(), ErrorKind::TimedOut);
+
+    let mut link = dialer.dial(&again.address).await.unwrap();
+    says_back(&mut link, b"there again").await;
+    dialer.close().await;
+    again.runtime.shutdown_background();
+}
+
+/// What a link says that has sent in vain.
+const SILENCE: &str = "nothing that was sent is acknowledged";

@@ -43,6 +43,7 @@ use zerok_core::{
 use crate::{
     client_driver::{Answer, Request},
     data_dir::DataDirFault,
+    dial::FIRST_PATIENCE,
     link::Dialer,
     secrets::{KeyFault, KeyStorageChoice, KeyStorageKind},
 };
@@ -58,6 +59,8 @@ pub struct Options {
     pub relay: Option<RelayAddress>,
     /// How relays are reached.
     pub dialer: Arc<dyn Dialer>,
+    /// What a first dial may take before it counts as failed. Later ones are given more, up to ten seconds.
+    pub dial_patience: Duration,
     /// Where to put the store key if there is none yet.
     pub key_storage: KeyStorageChoice,
     /// The machine's bounds.
@@ -78,6 +81,7 @@ impl Options {
             name: name.into(),
             relay: None,
             dialer,
+            dial_patience: FIRST_PATIENCE,
             key_storage: KeyStorageChoice::Auto,
             limits: ClientLimits::default(),
             padding: Padding::default(),
@@ -134,7 +138,7 @@ impl SyncError {
             Self::Stopped(code) => *code,
             Self::Directory(DataDirFault::InUse) => Code::AlreadyRunning,
             Self::Key(KeyFault::Lost) => Code::KeyLost,
-            Self::Key(KeyFault::Locked) => Code::KeychainLocked,
+            Self::Key(KeyFault::Locked | KeyFault::Missing) => Code::KeychainLocked,
             Self::Store(StoreFailure::Full) => Code::StorageFull,
             Self::Directory(_) | Self::Key(_) | Self::Store(_) | Self::SetAside(_) | Self::System(_) => {
                 Code::StorageFailed

@@ -15,7 +15,7 @@
 //!                      └──► locked, hangs ────► Locked
 //!   neither ──► data ─────────────────────────► KeyLost
 //!          └──► no data ──► probe passed ─────► new key, keychain
-//!                      └──► probe failed ─────► new key, file (Locked if a keychain was demanded)
+//!                      └──► probe failed ─────► new key, file (Locked or Missing if a keychain was demanded)
 //! ```
 
 mod file;
@@ -72,6 +72,9 @@ pub enum KeyFault {
     /// The keychain is locked, denies access or does not answer.
     #[error("the keychain is locked or does not answer")]
     Locked,
+    /// There is no keychain here: none is built in, or no service runs in this session. It may be there in another one.
+    #[error("there is no keychain in this session")]
+    Missing,
     /// What lies there is no key of ours.
     #[error("what is stored as key is none")]
     Damaged,

@@ -21,7 +21,7 @@ pub(crate) async fn rename(setting: &Setting, output: &mut Output, name: &str) -
         };
         drop(progress);
         told.map_err(|failure| match failure.code() {
-            Some(Code::Offline | Code::NoRelay) => Failure::new(Code::Pending, "The name is changed here."),
+            Some(Code::Offline | Code::NoRelay) => Failure::pending("The name is changed here."),
             _ => failure,
         })?;
         output.object(&OkShape::OK)?;
@@ -31,7 +31,7 @@ pub(crate) async fn rename(setting: &Setting, output: &mut Output, name: &str) -
     .await
 }
 
-/// `leave`. Tries to send what is queued first, since it would be lost.
+/// `leave`. Tries to send what is queued first, since it would be lost. Other devices see one that is silent from now on.
 pub(crate) async fn leave(setting: &Setting, output: &mut Output, force: bool) -> Outcome {
     let client = setting.open().await?;
     with(client, async |client| {
@@ -42,7 +42,7 @@ pub(crate) async fn leave(setting: &Setting, output: &mut Output, force: bool) -
         }
         client.leave(force).await?;
         output.object(&OkShape::OK)?;
-        output.note("This device has left its group and erased its data");
+        output.note("This device has left its group and erased its data. The others are not told and still list it.");
         Ok(Done::Well)
     })
     .await

@@ -12,12 +12,21 @@ use crate::{
 
 pub(crate) async fn run(setting: &Setting, output: &mut Output, relay: Option<&str>, name: Option<String>) -> Outcome {
     let relay = relay.map(address).transpose()?;
-    let client = setting.open_as(&name.unwrap_or_else(place::device_name), relay).await?;
+    let client = setting.open_as(&name.clone().unwrap_or_else(place::device_name), relay).await?;
     with(client, async |client| {
         if client.info().relay_mismatch {
             return Err(Failure::new(Code::RelayMismatch, "Use `zerok set-relay`."));
         }
-        let created = client.inspect().await?.identity.is_none();
+        let before = client.inspect().await?;
+        let created = before.identity.is_none();
+        let called = before.devices.iter().find(|device| device.own).map(|own| &own.name);
+        if let (false, Some(name), Some(called)) = (created, name, called)
+            && name != *called
+        {
+            let sentence =
+                format!("This device is called {} already; `zerok rename NAME` changes that.", harmless(called));
+            return Err(Failure::new(Code::InvalidArgs, sentence));
+        }
         client.enable().await?;
         let report = client.inspect().await?;
         let Some(identity) = report.identity else { return Err(Code::StorageFailed.into()) };

@@ -15,6 +15,7 @@ use tokio::{
     time::{Instant, interval, timeout_at},
 };
 use zerok_core::{
+    address::RelayAddress,
     client::command::{ClientEvent, Report},
     error::Code,
     ids::DeviceId,
@@ -41,9 +42,10 @@ pub(crate) async fn run(setting: &Setting, output: &mut Output) -> Outcome {
     with(client, async |client| {
         connect(client, setting.patience).await?;
         let mut events = client.events();
-        let before = client.inspect().await?.devices.iter().map(|device| device.id).collect();
+        let report = client.inspect().await?;
+        let before = report.devices.iter().map(|device| device.id).collect();
         let invitation = client.create_invite().await?;
-        show(&invitation, output)?;
+        show(&invitation, report.relay.as_ref(), output)?;
         let progress = Progress::waiting(output, "");
         let device = tokio::select! {
             device = admitted(client, &mut events, &invitation, &before, &progress) => device?,
@@ -60,20 +62,25 @@ pub(crate) async fn run(setting: &Setting, output: &mut Output) -> Outcome {
     .await
 }
 
-fn show(invitation: &Invitation, output: &mut Output) -> Outcome<()> {
-    let code = invitation.code.to_string();
-    if output.is_seen() && !output.is_json() {
-        if let Some(picture) = qr::picture(&invitation.url) {
-            output.line(picture.trim_end())?;
-        }
-        return output.line(format_args!("Scan the picture, or type on the other device:\n\n    zerok join {code}\n"));
-    }
+pub(super) fn show(invitation: &Invitation, relay: Option<&RelayAddress>, output: &mut Output) -> Outcome<()> {
+    let (code, url) = (invitation.code.to_string(), &invitation.url);
+    // A code can only be redeemed where it was made; without a relay there is no invite.
+    let relay = relay.map(ToString::to_string).unwrap_or_default();
     output.object(&InviteShape {
         code: code.clone(),
-        url: invitation.url.clone(),
+        url: url.clone(),
+        relay: relay.clone(),
         expires_at: invitation.expires_at.0 / 1000,
     })?;
-    output.line(format_args!("{code}\n{}", invitation.url))
+    if output.is_seen()
+        && let Some(picture) = qr::picture(url)
+    {
+        output.line(picture.trim_end())?;
+    }
+    output.line(format_args!(
+        "On the other device:\n\n    zerok join {code} --relay {relay}\n\nor with the URL, which carries the relay:\n\n    \
+         zerok join '{url}'\n"
+    ))
 }
 
 /// Waits for the device that uses the invite, and counts down meanwhile. `before` were in the group already.

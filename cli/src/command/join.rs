@@ -32,8 +32,12 @@ pub(crate) async fn run(
     // Read first: a mistyped code must not leave a directory behind.
     let parsed: Invite = invite.parse().map_err(|fault| Failure::from(SyncError::Invite(fault)))?;
     let relay = relay.map(address).transpose()?;
-    if matches!(parsed, Invite::Code(_)) && relay.is_none() && !setting.exists() {
-        return Err(no_relay());
+    match &parsed {
+        Invite::Code(_) if relay.is_none() && !setting.exists() => return Err(no_relay()),
+        Invite::Qr(picture) if relay.as_ref().is_some_and(|relay| relay.key != picture.relay.key) => {
+            return Err(Failure::new(Code::InvalidArgs, "The URL names another relay than --relay. Leave one out."));
+        }
+        _ => {}
     }
     let client = setting.open_as(&name.unwrap_or_else(place::device_name), relay.clone()).await?;
     with(client, async |client| {

@@ -1,12 +1,12 @@
 //! `push`: data from a file or standard input into one blob, or one for each line.
 //!
 //! Everything is durable on this device before anything else; then the relay gets its time. What it does not hold by then is said,
-//! and goes out by itself whenever this device next syncs.
+//! and goes out with the next command that reaches the relay.
 
 use std::{
     collections::BTreeSet,
     fs::File,
-    io::{self, BufRead, BufReader, Read as _},
+    io::{self, BufRead, BufReader, IsTerminal as _, Read as _},
     path::Path,
 };
 
@@ -23,7 +23,7 @@ use zerok_core::{
 use zerok_tokio::SyncClient;
 
 use crate::{
-    device::{Setting, not_set_up, with},
+    device::{SET_RELAY, Setting, not_set_up, with},
     exit::{Done, Failure, Outcome},
     lines::{self, Line},
     output::Output,
@@ -36,15 +36,20 @@ pub(crate) async fn run(setting: &Setting, output: &mut Output, by_line: bool, f
     let file = file.filter(|file| *file != Path::new("-"));
     let name = file.map_or("Standard input".to_owned(), |file| file.display().to_string());
     let input = open(file).map_err(|error| Failure::of_input(&name, &error))?;
+    if file.is_none() && io::stdin().is_terminal() {
+        output.note("What to push? Ctrl-D ends it.");
+    }
     let client = setting.open().await?;
     with(client, async |client| {
         let deadline = Instant::now() + setting.patience;
         let mut events = client.events();
-        if client.inspect().await?.identity.is_none() {
+        let report = client.inspect().await?;
+        if report.identity.is_none() {
             return Err(not_set_up());
         }
         client.connect_and_pull().await;
-        let mut pushing = Pushing { client, output, pending: BTreeSet::new(), pushed: 0 };
+        let has_relay = report.relay.is_some();
+        let mut pushing = Pushing { client, output, has_relay, pending: BTreeSet::new(), pushed: 0 };
         let told = if by_line { pushing.lines(input, &name).await } else { pushing.whole(input, &name).await };
         pushing.wait(&mut events, deadline).await?;
         told.and_then(|()| pushing.sum_up())
@@ -62,6 +67,8 @@ fn open(file: Option<&Path>) -> io::Result<Box<dyn BufRead + Send>> {
 struct Pushing<'a> {
     client: &'a SyncClient,
     output: &'a mut Output,
+    /// Without one, waiting helps nobody.
+    has_relay: bool,
     /// Durable here only.
     pending: BTreeSet<BlobId>,
     /// At the relay.
@@ -78,6 +85,9 @@ impl Pushing<'_> {
         });
         let data = read.await.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
         let data = data.map_err(|error| Failure::of_input(name, &error))?;
+        if data.is_empty() {
+            return Err(Failure::new(Code::InvalidArgs, format!("{name} is empty. Nothing was pushed.")));
+        }
         if data.len() > MAX_PAYLOAD {
             return Err(Failure::new(Code::BlobTooLarge, "With --lines each line is a blob of its own."));
         }
@@ -173,13 +183,15 @@ impl Pushing<'_> {
     fn sum_up(&mut self) -> Outcome {
         let (pushed, pending) = (self.pushed, self.pending.len());
         let blobs = |count: u64| if count == 1 { "1 blob".to_owned() } else { format!("{count} blobs") };
+        let pending = pending as u64;
+        if pending > 0 && !self.has_relay {
+            let kept = format!("{SET_RELAY} Kept on this device until then: {}; do not push again.", blobs(pending));
+            return Err(Failure::new(Code::NoRelay, kept));
+        }
         if pending > 0 {
             let refused = self.client.status().last_error.filter(|code| *code != Code::Offline);
             let why = refused.map(|code| format!(" {code}")).unwrap_or_default();
-            return Err(Failure::new(
-                Code::Pending,
-                format!("{} at the relay, {} pending.{why}", blobs(pushed), blobs(pending as u64)),
-            ));
+            return Err(Failure::pending(&format!("{} at the relay, {} pending.{why}", blobs(pushed), blobs(pending))));
         }
         self.output.note(format_args!("{} pushed", blobs(pushed)));
         Ok(Done::Well)

@@ -3,13 +3,16 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use zerok_core::{
-    client::status::{ConnectionState, Status},
+    client::{
+        command::Report,
+        status::{ConnectionState, Indicator, Status},
+    },
     error::Code,
     time::UnixMillis,
 };
 
 use crate::{
-    device::{Setting, connect, not_set_up, with},
+    device::{SET_RELAY, Setting, connect, not_set_up, with},
     exit::{Done, Outcome},
     output::{Output, harmless},
     progress::Progress,
@@ -29,9 +32,10 @@ pub(crate) async fn status(setting: &Setting, output: &mut Output, offline: bool
             let _told_below = connect(client, setting.patience).await;
         }
         let report = client.inspect().await?;
-        output.object(&StatusShape::from(report.status))?;
+        let status = settled(&report, offline);
+        output.object(&StatusShape::from(status))?;
         let own = report.devices.iter().find(|device| device.own).map(|own| harmless(&own.name)).unwrap_or_default();
-        output.line(format_args!("{} {}", report.status.indicator.glyph(), describe(&report.status, offline)))?;
+        output.line(format_args!("{} {}", status.indicator.glyph(), describe(&status, offline)))?;
         output.line(format_args!("device   {own}, in a group of {}", report.devices.len()))?;
         output.line(format_args!("pending  {}", report.status.pending))?;
         let synced = report.status.last_synced_at.map_or("never".to_owned(), |at| ago(at, now()));
@@ -66,8 +70,25 @@ pub(crate) async fn devices(setting: &Setting, output: &mut Output) -> Outcome {
     .await
 }
 
+/// How things stand once this command ends: nobody goes on trying, and without a relay there is nothing to try.
+fn settled(report: &Report, offline: bool) -> Status {
+    let status = report.status;
+    match status.state {
+        _ if report.relay.is_none() => Status { last_error: Some(Code::NoRelay), ..status },
+        // The relay took longer than this command waits.
+        ConnectionState::Connecting if !offline => Status {
+            state: ConnectionState::Offline,
+            indicator: Indicator::Offline,
+            last_error: Some(Code::Offline),
+            ..status
+        },
+        _ => status,
+    }
+}
+
 fn describe(status: &Status, offline: bool) -> String {
     match (status.state, status.last_error) {
+        (_, Some(Code::NoRelay)) => format!("{} {SET_RELAY}", Code::NoRelay),
         (_, Some(code)) if code != Code::Offline => code.to_string(),
         (ConnectionState::Connected, _) => "connected".to_owned(),
         (ConnectionState::Disabled, _) => "disabled".to_owned(),

@@ -9,7 +9,7 @@ pub(crate) const fn advice(code: Code) -> &'static str {
         C::Offline => {
             "Check that the relay runs and that this network lets it through. If its address changed: `zerok set-relay ADDR`."
         }
-        C::Pending => "They go out by themselves whenever a command reaches the relay: `zerok sync`.",
+        C::Pending => "They leave with the next command that reaches the relay: `zerok sync`.",
         C::NotEnabled => "`zerok init` makes a new group, `zerok join CODE` joins one.",
         C::NoRelay => "`zerok set-relay ADDR`, with the address that the relay prints when it starts.",
         C::AlreadyRunning => {

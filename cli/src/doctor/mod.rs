@@ -35,7 +35,7 @@ use crate::{
 /// What was asked of the doctor.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Asked {
-    /// A relay to check if the device's own is not known.
+    /// A relay to dial besides the device's own.
     pub(crate) relay: Option<String>,
     /// The relay's health page.
     pub(crate) health: Option<String>,
@@ -66,13 +66,14 @@ async fn examine(setting: &Setting, asked: &Asked, now: UnixMillis) -> Outcome<D
         }
         Ground::Closed => {
             if let Some(relay) = &named {
-                reach::transports(&setting.ways, relay, setting.patience, &redact, &mut diagnosis.checks).await;
+                let found = reach::transports(&setting.ways, relay, setting.dial_patience(), &redact).await;
+                diagnosis.checks.extend(found.checks.into_iter().map(reach::of_named));
             }
             clock::check(now, &clock::Evidence::default(), &mut diagnosis.checks);
         }
     }
     if let Some(url) = &asked.health {
-        health::check(url, now, setting.patience, &mut diagnosis.checks).await;
+        health::check(url, now, setting.dial_patience(), &mut diagnosis.checks).await;
     }
     Ok(diagnosis)
 }
@@ -87,19 +88,32 @@ async fn with_client(
     diagnosis: &mut Diagnosis,
 ) -> Outcome<()> {
     let before = client.inspect().await?;
-    let relay = before.relay.clone().or(named);
+    let named = named.filter(|named| before.relay.as_ref() != Some(named));
+    // All at the same time: who asks the doctor has waited before.
+    let patience = setting.dial_patience();
+    let dial = async |relay: Option<&RelayAddress>| match relay {
+        Some(relay) => Some(reach::transports(&setting.ways, relay, patience, redact).await),
+        None => None,
+    };
+    let proof = async {
+        match (&before.relay, &before.identity) {
+            (Some(_), Some(_)) => Some(connect(client, patience).await),
+            _ => None,
+        }
+    };
+    let (own, other, proof) = tokio::join!(dial(before.relay.as_ref()), dial(named.as_ref()), proof);
     let mut reached = Ok(());
-    match &relay {
-        Some(relay) => {
-            let answered =
-                reach::transports(&setting.ways, relay, setting.patience, redact, &mut diagnosis.checks).await;
-            if before.relay.is_some() && before.identity.is_some() {
-                reached = connect(client, setting.patience).await;
-                diagnosis.checks.push(reach::handshake(&reached, answered));
+    match own {
+        Some(own) => {
+            diagnosis.checks.extend(own.checks);
+            if let Some(proof) = proof {
+                diagnosis.checks.push(reach::handshake(&proof, own.answered));
+                reached = proof;
             }
         }
         None => diagnosis.checks.push(Check::of_code("relay", Code::NoRelay)),
     }
+    diagnosis.checks.extend(other.into_iter().flat_map(|other| other.checks).map(reach::of_named));
     let report = client.inspect().await?;
     membership(&report, &mut diagnosis.checks);
     queue(&report, &mut diagnosis.checks);

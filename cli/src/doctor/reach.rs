@@ -11,46 +11,58 @@ use crate::{
     exit::{Failure, Outcome},
 };
 
-/// Dials each place of the address by itself. Whether any answered.
-pub(crate) async fn transports(
-    ways: &[Way],
-    relay: &RelayAddress,
-    patience: Duration,
-    redact: &Redact,
-    checks: &mut Vec<Check>,
-) -> bool {
-    let mut answered = false;
-    let mut tried = false;
+/// What came of dialling every place of an address.
+pub(crate) struct Transports {
+    pub(crate) checks: Vec<Check>,
+    /// Whether anything answered anywhere.
+    pub(crate) answered: bool,
+}
+
+/// Dials each place of the address by itself, all at once: nobody waits for one dead place after the other.
+pub(crate) async fn transports(ways: &[Way], relay: &RelayAddress, patience: Duration, redact: &Redact) -> Transports {
+    let mut dials = Vec::new();
     for (place, target) in places(relay, redact) {
         for way in ways {
-            let begun = Instant::now();
-            let dialled = timeout(patience, way.dialer.dial(&target)).await.unwrap_or(Err(LinkFailure::TimedOut));
-            tried |= !matches!(dialled, Err(LinkFailure::NoTransport));
-            answered |= dialled.is_ok();
-            checks.push(match dialled {
-                Ok(_opened) => {
-                    let took = begun.elapsed().as_millis();
-                    Check::fine("transport", format!("{place} answers over {} after {took} ms.", way.name))
+            let (name, place, dialling) = (way.name, place.clone(), way.dialer.dial(&target));
+            dials.push(tokio::spawn(async move {
+                let begun = Instant::now();
+                let dialled = timeout(patience, dialling).await.unwrap_or(Err(LinkFailure::TimedOut));
+                match dialled {
+                    Ok(_opened) => {
+                        let took = begun.elapsed().as_millis();
+                        Some((true, Check::fine("transport", format!("{place} answers over {name} after {took} ms."))))
+                    }
+                    Err(LinkFailure::NoTransport) => None,
+                    Err(failure) => {
+                        let message = format!("{place}: {}", cause(failure));
+                        Some((false, Check::problem("transport", Code::Offline, message)))
+                    }
                 }
-                Err(LinkFailure::NoTransport) => continue,
-                Err(failure) => Check::problem("transport", Code::Offline, format!("{place}: {}", cause(failure))),
-            });
+            }));
         }
     }
-    if !tried {
-        checks.push(Check::problem(
-            "transport",
-            Code::NoRelay,
-            "The relay's address names no transport that this build has.",
-        ));
+    let mut found = Transports { checks: Vec::new(), answered: false };
+    for dial in dials {
+        // A dialer that panicked has answered nothing.
+        if let Ok(Some((answered, check))) = dial.await {
+            found.answered |= answered;
+            found.checks.push(check);
+        }
+    }
+    if found.checks.is_empty() {
+        let message = "The relay's address names no transport that this build has.";
+        found.checks.push(Check::problem("transport", Code::NoRelay, message));
     }
     // One way that works is enough.
-    if answered {
-        for check in checks.iter_mut().filter(|check| check.check == "transport") {
-            check.relax();
-        }
+    if found.answered {
+        found.checks.iter_mut().for_each(Check::relax);
     }
-    answered
+    found
+}
+
+/// Marks what was found about a relay that is named and not this device's own.
+pub(crate) fn of_named(check: Check) -> Check {
+    Check { message: format!("--relay: {}", check.message), ..check }
 }
 
 /// Each place of an address as an address of its own.

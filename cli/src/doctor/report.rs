@@ -1,5 +1,7 @@
 //! What the doctor says.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use zerok_core::{
     client::{command::Report, status::ConnectionState},
@@ -151,6 +153,7 @@ impl Diagnosis {
             checks: &self.checks,
             facts: &self.facts,
         })?;
+        let mut advised = BTreeSet::new();
         for check in &self.checks {
             let mark = match check.state {
                 State::Ok => "ok      ",
@@ -159,7 +162,8 @@ impl Diagnosis {
             };
             let code = check.code.map(|code| format!("[{code}] ")).unwrap_or_default();
             output.line(format_args!("{mark} {:<10} {code}{}", check.check, harmless(&check.message)))?;
-            if let Some(advice) = &check.advice {
+            // One fault shows in several places; what to do about it is said once.
+            if let Some(advice) = check.advice.as_ref().filter(|advice| advised.insert(*advice)) {
                 output.line(format_args!("{:20}→ {advice}", ""))?;
             }
         }

@@ -78,19 +78,16 @@ fn key_fault(fault: KeyFault) -> Check {
     match fault {
         KeyFault::Lost => Check::problem("key", Code::KeyLost, "Data is here, but its key is gone."),
         KeyFault::Locked => {
-            Check::problem("key", Code::KeychainLocked, "The keychain is missing, locked, or does not answer.")
+            Check::problem("key", Code::KeychainLocked, "The keychain is locked, denies access, or does not answer.")
+        }
+        KeyFault::Missing => {
+            let advice = "Log in to a session that has a keychain, or let a new device use --key-storage file.";
+            let message = "There is no keychain in this session.";
+            Check { advice: Some(advice.to_owned()), ..Check::problem("key", Code::KeychainLocked, message) }
         }
         KeyFault::Damaged => Check::problem("key", Code::KeyLost, "What is stored as the key is none."),
         KeyFault::Unavailable => {
-            let advice = "Log in to a session that has a keychain, or let a new device use --key-storage file.";
-            Check {
-                advice: Some(advice.to_owned()),
-                ..Check::problem(
-                    "key",
-                    Code::StorageFailed,
-                    "There is no usable keychain, or its place cannot be written.",
-                )
-            }
+            Check::problem("key", Code::StorageFailed, "The key's place cannot be read or written.")
         }
     }
 }

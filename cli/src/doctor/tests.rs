@@ -93,6 +93,57 @@ async fn something_else_in_the_relay_s_place_is_told_from_a_relay_that_is_down()
     assert_ne!(relay.code, Some("offline"), "{relay:?}");
 }
 
+/// Nobody answers and nobody refuses, as over UDP.
+struct Silent;
+
+impl zerok_tokio::link::Dialer for Silent {
+    fn dial(
+        &self,
+        _: &RelayAddress,
+    ) -> zerok_tokio::link::BoxFuture<'static, Result<zerok_tokio::link::Opened, zerok_core::machine::LinkFailure>>
+    {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_places_are_silent_the_doctor_waits_for_them_once() {
+    let ways = ["tcp", "iroh"].map(|name| Way { name, dialer: Arc::new(Silent) });
+    let patience = std::time::Duration::from_secs(3);
+    let begun = tokio::time::Instant::now();
+    let address = relay(&["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"]);
+    let found = reach::transports(&ways, &address, patience, &Redact::new(false)).await;
+    assert_eq!((found.checks.len(), found.answered, begun.elapsed()), (6, false, patience));
+    assert!(found.checks.iter().all(|check| is_problem(check, Code::Offline) && check.message.contains("in time")));
+}
+
+#[tokio::test]
+async fn what_to_do_is_said_once_though_a_fault_shows_in_several_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let setting = setting(folder.path());
+    set_up(&setting, Some(relay(&["127.0.0.1:1", "127.0.0.1:2"]))).await;
+    let heard = Heard::default();
+    diagnose(&setting).await.tell(&mut heard.output(false, false)).unwrap();
+    let text = heard.text();
+    assert_eq!(text.matches("[offline]").count(), 3, "{text}");
+    assert_eq!(text.matches(advice::advice(Code::Offline)).count(), 1, "{text}");
+}
+
+#[tokio::test]
+async fn a_relay_that_is_named_is_dialled_besides_the_device_s_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let setting = setting(folder.path());
+    set_up(&setting, Some(relay(&["127.0.0.1:1"]))).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = listener.local_addr().unwrap().to_string();
+    let asked = Asked { relay: Some(relay(&[&place]).to_string()), ..Asked::default() };
+    let diagnosis = examine(&setting, &asked, now()).await.unwrap();
+    let transports: Vec<_> = diagnosis.checks.iter().filter(|check| check.check == "transport").collect();
+    let states: Vec<_> = transports.iter().map(|check| check.state).collect();
+    assert_eq!(states, [State::Problem, State::Ok], "another relay that answers is no help: {transports:?}");
+    assert!(transports[1].message.starts_with("--relay: ") && transports[1].message.contains(&place));
+}
+
 #[tokio::test]
 async fn a_relay_that_is_not_set_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -152,11 +203,12 @@ async fn a_keychain_that_is_missing_is_named() {
 #[test]
 fn each_fault_of_the_key_reads_differently() {
     use zerok_tokio::{SyncError, secrets::KeyFault};
-    let told = [KeyFault::Lost, KeyFault::Locked, KeyFault::Damaged, KeyFault::Unavailable]
+    let told = [KeyFault::Lost, KeyFault::Locked, KeyFault::Missing, KeyFault::Damaged, KeyFault::Unavailable]
         .map(|fault| storage::fault(&SyncError::Key(fault)));
     let messages: std::collections::BTreeSet<_> = told.iter().map(|check| &check.message).collect();
-    assert_eq!(messages.len(), 4);
-    assert!(is_problem(&told[1], Code::KeychainLocked));
+    assert_eq!(messages.len(), 5);
+    assert!(is_problem(&told[1], Code::KeychainLocked) && is_problem(&told[2], Code::KeychainLocked));
+    assert!(told[2].message.contains("no keychain"), "what is not there cannot be unlocked");
 }
 
 #[tokio::test]

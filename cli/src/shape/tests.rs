@@ -68,8 +68,8 @@ fn events_have_the_documented_fields() {
         json(&EventShape::problem(Code::RelayFull)),
         format!(r#"{{"event":"problem","code":"relayFull","message":"{}"}}"#, Code::RelayFull)
     );
-    let invite = InviteShape { code: "A".into(), url: "u".into(), expires_at: 5 };
-    assert_eq!(json(&invite), r#"{"code":"A","url":"u","expiresAt":5}"#);
+    let invite = InviteShape { code: "A".into(), url: "u".into(), relay: "r".into(), expires_at: 5 };
+    assert_eq!(json(&invite), r#"{"code":"A","url":"u","relay":"r","expiresAt":5}"#);
 }
 
 #[test]
@@ -100,14 +100,16 @@ fn a_verdict_names_what_and_whose() {
         from: 3,
         to: 5,
         expired: true,
+        by: Some(DeviceId([2; 8])),
     };
     assert_eq!(
         json(&VerdictShape::new(2, &gap)),
         format!(
-            r#"{{"verdict":2,"code":"gap","message":"{}","device":"0101010101010101","lane":"data","from":3,"to":5,"expired":true}}"#,
+            r#"{{"verdict":2,"code":"gap","message":"{}","device":"0101010101010101","lane":"data","from":3,"to":5,"expired":true,"by":"0202020202020202"}}"#,
             verdict_sentence(&gap)
         )
     );
+    assert!(verdict_sentence(&gap).ends_with("Device 0202020202020202 says so."));
     let tampered = Verdict::Tampered { cursor: Cursor(8) };
     assert!(json(&VerdictShape::new(3, &tampered)).ends_with(r#""relayCursor":8}"#));
 }

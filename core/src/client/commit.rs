@@ -24,6 +24,7 @@ use crate::{
 
 /// What one input leads to.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Batch {
     pub(super) ops: Vec<ClientOp>,
     pub(super) effects: Vec<Effect>,
@@ -35,6 +36,7 @@ pub(super) struct Batch {
 
 /// A consequence that waits for its batch.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) enum Effect {
     /// Answer a command.
     Done { command: CommandId, result: Result<Reply, Rejection> },
@@ -88,12 +90,17 @@ impl Client {
             self.batch.ledger = ledger;
             ops.push(ClientOp::Ledger(self.ledger.seal(&self.config.store_key, &mut self.draws.rest)));
         }
+        if bug!(TornBatch) && ops.len() > 1 {
+            let (batch, first) = (self.gate.batch(), vec![ops.remove(0)]);
+            self.out.push_back(ClientOutput::Store(StoreOutput::Persist { batch, ops: first }));
+        }
         if !ops.is_empty() {
             let batch = self.gate.batch();
             self.out.push_back(ClientOutput::Store(StoreOutput::Persist { batch, ops }));
         }
         for effect in effects {
-            if let Some(effect) = self.gate.hold(effect) {
+            let ready = if bug!(VisibleBeforeDurable) { Some(effect) } else { self.gate.hold(effect) };
+            if let Some(effect) = ready {
                 self.perform(effect);
             }
         }
@@ -169,7 +176,7 @@ impl Client {
             (_, Err(failure)) => self.store_failed(failure),
             (Load::Open, Ok(ClientAnswer::Opened(image))) => self.opened(*image),
             (Load::Outbox(ids), Ok(ClientAnswer::Outbox(rows))) => self.outbox_loaded(&ids, rows),
-            (Load::Moving(asked), Ok(ClientAnswer::Outbox(rows))) => self.moving(&asked, rows),
+            (Load::Moving(asked), Ok(ClientAnswer::Outbox(rows))) => self.moving(&asked, &rows),
             (Load::Reissue(ids), Ok(ClientAnswer::Outbox(rows))) => self.reissue(&ids, rows),
             (Load::Inbox(reading), Ok(ClientAnswer::Inbox(rows))) => self.read(reading, rows),
             // `check_store` let only fitting answers pass.

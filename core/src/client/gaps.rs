@@ -16,7 +16,7 @@
 //! Limits: records and bytes held; on overflow the lowest dropped cursor is remembered and the log scanned again from there, but
 //! only after a scan that moved something: a relay that fills the room with rubbish must not keep a client reading for ever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -25,7 +25,6 @@ use crate::{
         Client, Timer,
         receive::{Candidate, Source},
         store::{ClientOp, HeldRow},
-        stream::Stream,
         verdict::Verdict,
     },
     ids::{Cursor, DeviceId, Digest, StreamId},
@@ -38,6 +37,7 @@ const AFTER_RESET: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a blob is held.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) enum Why {
     /// Its key is unknown, or no chain is left for it.
     Key,
@@ -52,12 +52,21 @@ pub(super) enum Why {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 struct Held {
     cursor: Cursor,
     blob: Bytes,
     why: Why,
     /// The scan that decides about it.
     decided_by: u64,
+}
+
+/// Records that a member says it holds, and this device does not. In the order in which they are reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Claimed {
+    stream: StreamId,
+    seq: u64,
+    by: DeviceId,
 }
 
 /// One reading of the log beside the relay cursor.
@@ -74,6 +83,7 @@ struct Scan {
 
 /// What is held, and the scan.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Gaps {
     held: BTreeMap<Digest, Held>,
     bytes: usize,
@@ -86,6 +96,8 @@ pub(super) struct Gaps {
     again: bool,
     /// Senders became known, or held rows were read from the store.
     known: bool,
+    /// When a scan last looked in vain for what members say they hold.
+    looked: Time,
 }
 
 impl Gaps {
@@ -270,8 +282,12 @@ impl Client {
             self.offer_held_again();
         }
         let Some(scan) = self.gaps.scan.take() else { return };
-        let overdue: Vec<StreamId> = self.overdue(scan.since).collect();
-        overdue.into_iter().for_each(|stream| self.declare_wanted(stream));
+        // Lower numbers first: what a higher one adds is told behind them.
+        let overdue: BTreeSet<Claimed> = self.overdue(scan.since).collect();
+        if !overdue.is_empty() {
+            self.gaps.looked = self.now;
+        }
+        overdue.into_iter().for_each(|claim| self.declare_claimed(claim));
         self.ledger.dropped_from = scan.dropped;
         self.gaps.again |= scan.moved;
     }
@@ -298,52 +314,49 @@ impl Client {
         let at = stream.at;
         let missing = stream.skip_before(next);
         self.touch(id);
-        self.report_gap(id, at, missing);
+        self.report_gap(id, at, missing, None);
     }
 
-    /// Another device holds records that the relay does not give. Should it ever give them, they are the next ones.
-    fn declare_wanted(&mut self, id: StreamId) {
+    /// A member says that it holds records which the relay does not give. Should it ever give them, they are the next ones.
+    fn declare_claimed(&mut self, Claimed { stream: id, by, .. }: Claimed) {
         let Some(stream) = self.group.as_mut().and_then(|group| group.streams.get_mut(&id)) else { return };
-        let (at, missing) = (stream.at, stream.missing_wanted());
-        stream.tell_wanted();
+        let (at, missing) = (stream.at, stream.tell_claim(by));
         self.touch(id);
-        self.report_gap(id, at, missing);
+        self.report_gap(id, at, missing, Some(by));
     }
 
-    fn report_gap(&mut self, id: StreamId, at: Cursor, missing: Option<(u64, u64)>) {
+    fn report_gap(&mut self, id: StreamId, at: Cursor, missing: Option<(u64, u64)>, by: Option<DeviceId>) {
+        if bug!(GapUntold) {
+            return;
+        }
         let floor = self.ledger.place.map(|place| place.floor).unwrap_or_default();
         if let Some((from, to)) = missing {
             // Records follow their predecessor in the log, so what lies above the floor cannot have expired.
             let expired = floor > at;
-            self.verdict(Verdict::Gap { sender: id.device, inc: id.inc, lane: id.lane, from, to, expired });
+            self.verdict(Verdict::Gap { sender: id.device, inc: id.inc, lane: id.lane, from, to, expired, by });
         }
     }
 
-    /// Chains of which another device holds more, and since when that is known.
-    fn wanted_streams(&self) -> impl Iterator<Item = (StreamId, Time)> {
-        // What a restored device lost of its own is told by its new incarnation.
-        let own = self.group.as_ref().map(|group| group.device);
-        let missing = |stream: &Stream| stream.missing_wanted().and(stream.wanted_since);
+    /// What members say they hold and nobody was told of, and when it is due.
+    fn claimed(&self) -> impl Iterator<Item = (Claimed, Time)> {
+        let wait = self.config.limits.seen_gap;
+        // A member that names one thing after the other must not keep a client reading.
+        let earliest = self.settled_after_reset().max(self.gaps.looked + wait);
         let streams = self.group.iter().flat_map(|group| &group.streams);
-        streams
-            .filter(move |(id, _)| Some(id.device) != own)
-            .filter_map(move |(id, stream)| Some((*id, missing(stream)?)))
+        streams.flat_map(move |(id, stream)| {
+            let due = move |since: Time| (since + wait).max(earliest);
+            stream.claims.untold().map(move |(seq, by, since)| (Claimed { stream: *id, seq, by }, due(since)))
+        })
     }
 
-    /// Chains whose missing records were due by then.
-    fn overdue(&self, by: Time) -> impl Iterator<Item = StreamId> {
-        let settled = self.settled_after_reset();
-        let wait = self.config.limits.seen_gap;
-        self.wanted_streams().filter(move |(_, since)| (*since + wait).max(settled) <= by).map(|(id, _)| id)
+    /// What was due by then.
+    fn overdue(&self, by: Time) -> impl Iterator<Item = Claimed> {
+        self.claimed().filter(move |(_, due)| *due <= by).map(|(claimed, _)| claimed)
     }
 
-    /// Keeps the timer of the longest-missing record. Overdue ones wait for a link, not for time.
-    pub(super) fn watch_wanted(&mut self) {
-        let settled = self.settled_after_reset();
-        let wait = self.config.limits.seen_gap;
-        let due =
-            self.wanted_streams().map(|(_, since)| (since + wait).max(settled)).filter(|due| *due > self.now).min();
-        match due {
+    /// Keeps the timer of what has been missing for longest. What is overdue waits for a link, not for time.
+    pub(super) fn watch_claims(&mut self) {
+        match self.claimed().map(|(_, due)| due).filter(|due| *due > self.now).min() {
             Some(due) => self.timers.set(Timer::SeenGap, due),
             None => self.timers.cancel(Timer::SeenGap),
         }

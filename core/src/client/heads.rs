@@ -2,11 +2,13 @@
 //!
 //! Others learn from them what was withheld from them, and when a blob need not be kept for anyone any more.
 
+use std::collections::BTreeSet;
+
 use crate::{
     client::{
         Client, Timer,
-        receive::has_room,
-        stream::{Naming, Stream, short},
+        receive::may_name,
+        stream::{Stream, short},
         verdict::Verdict,
     },
     ids::{DeviceId, Incarnation, Lane, RecordHash, StreamId},
@@ -18,15 +20,19 @@ use crate::{
 };
 
 impl Client {
-    /// What this device holds of others' chains and has not said yet; everything, for a heads record.
-    pub(super) fn take_seen(&mut self, all: bool) -> Vec<SeenEntry> {
+    /// What this device holds of others' chains: with data what it has not said yet, with heads everything. Roster records are handed
+    /// to every newcomer and must stay small: an ADD says how far its author holds the lanes of other admissions, the rest nothing.
+    pub(super) fn take_seen(&mut self, kind: Kind) -> Vec<SeenEntry> {
         let (inc, earlier) = (self.ledger.inc(), self.ledger.earlier_inc);
         let Some(group) = &mut self.group else { return Vec::new() };
         // The first record of an incarnation names the end of the one before.
         let starts = |id: &StreamId| Some(id.inc) == earlier && !group.streams.contains_key(&StreamId { inc, ..*id });
-        let news = |id: &StreamId, stream: &Stream| match id.device == group.device {
-            true => starts(id),
-            false => all || stream.reach().0 > stream.reported,
+        let admissions = if kind == Kind::Add { group.roster.admission_lanes() } else { BTreeSet::new() };
+        let news = |id: &StreamId, stream: &Stream| match kind {
+            _ if id.device == group.device => starts(id) || id.inc != inc && admissions.contains(id),
+            Kind::Heads => true,
+            Kind::Data => stream.reach().0 > stream.reported,
+            _ => admissions.contains(id),
         };
         let due: Vec<StreamId> =
             group.streams.iter().filter(|(id, stream)| news(id, stream)).map(|(id, _)| *id).take(MAX_SEEN).collect();
@@ -41,26 +47,28 @@ impl Client {
         seen
     }
 
-    /// What another member says it holds.
+    /// What a member says it holds.
     pub(super) fn note_seen(&mut self, author: DeviceId, seen: &[SeenEntry]) {
-        let now = self.now;
+        let (now, inc) = (self.now, self.ledger.inc());
         let Some(group) = &mut self.group else { return };
         let own = group.device;
         let mut forks = Vec::new();
-        let mut beyond = Vec::new();
+        let mut kept = Vec::new();
         let mut covered = false;
         let mut restored = false;
         for entry in seen.iter().filter(|entry| entry.seq > 0) {
             let id = StreamId { device: entry.device, inc: entry.inc, lane: entry.lane };
             let admitted = id.device == own || group.roster.get(id.device).is_some();
-            // A member may name chains without end; this device follows so many of each device.
-            if !admitted || !has_room(&group.streams, id, false) {
+            // A member may name chains without end; this device follows so many of each device on each member's word.
+            if !admitted || !may_name(&group.streams, id, author) {
                 continue;
             }
+            let unknown = !group.streams.contains_key(&id);
             let stream = group.streams.entry(id).or_default();
             if id.device == own {
-                // D11: another device holds records of this one that this store does not know.
-                restored |= entry.seq > stream.heard_of();
+                // D11: a member holds records of this device that this store does not know. Of an earlier run that is only news: no
+                // number is used again there.
+                restored |= unknown || id.inc == inc && entry.seq > stream.heard_from(author);
                 // Invented incarnations have nothing to let go of, and must not grow the ledger.
                 if stream.last > 0 {
                     let lanes = self.ledger.covered.entry(author).or_default();
@@ -69,26 +77,26 @@ impl Client {
                     *seq = (*seq).max(entry.seq);
                 }
             }
-            match stream.named(entry.seq, entry.hash, now) {
-                Naming::Agrees => {}
-                Naming::Differs => {
-                    forks.push(Verdict::Fork { sender: id.device, inc: id.inc, lane: id.lane, seq: entry.seq });
-                }
-                Naming::Beyond => beyond.push(id),
+            let word = stream.named(author, entry.seq, entry.hash, now);
+            if word.differs {
+                let (sender, inc, lane, seq) = (id.device, id.inc, id.lane, entry.seq);
+                forks.push(Verdict::Fork { sender, inc, lane, seq, by: author });
+            }
+            if word.kept {
+                kept.push(id);
             }
         }
         forks.into_iter().for_each(|fork| self.verdict(fork));
-        if restored {
-            self.store_is_older();
+        if restored && self.believe_older(author) {
             // Counting anew took the own chains back to how they stood.
             for entry in seen.iter().filter(|entry| entry.device == own) {
                 let id = StreamId { device: entry.device, inc: entry.inc, lane: entry.lane };
                 if let Some(stream) = self.group.as_mut().and_then(|group| group.streams.get_mut(&id)) {
-                    stream.named(entry.seq, entry.hash, now);
+                    stream.named(author, entry.seq, entry.hash, now);
                 }
             }
         }
-        beyond.into_iter().for_each(|id| self.touch(id));
+        kept.into_iter().for_each(|id| self.touch(id));
         if covered {
             self.prune();
         }

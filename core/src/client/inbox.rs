@@ -34,6 +34,7 @@ pub(super) struct Reading {
 
 /// Positions and sizes of the inbox.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Inbox {
     rows: VecDeque<(Position, u32)>,
     acked: Position,
@@ -69,7 +70,7 @@ impl Inbox {
     }
 
     pub(super) fn is_full(&self, limits: &ClientLimits) -> bool {
-        self.unread_bytes >= limits.inbox_unread
+        self.unread_bytes >= limits.inbox_unread && !bug!(InboxUnbounded)
     }
 
     /// Answers whether it was waiting.
@@ -233,7 +234,7 @@ impl Client {
     }
 
     fn ack_through(&mut self, position: Position) {
-        let acked = position.min(self.ledger.returned);
+        let acked = if bug!(AckBeyondReturned) { position } else { position.min(self.ledger.returned) };
         if acked > self.ledger.acked {
             self.ledger.acked = acked;
             self.inbox.acknowledge(acked, self.now);

@@ -17,7 +17,7 @@ use crate::{
     },
     error::Code,
     ids::{CommandId, DeviceId, MailboxId, OutboxId},
-    limits::{INVITE_TTL, MAX_DEVICES},
+    limits::{INVITE_TTL, MAX_ADD_BLOB, MAX_DEVICES},
     pairing::{
         PairingSecret,
         code::PairingCode,
@@ -29,11 +29,12 @@ use crate::{
     wire::message::ToRelay,
 };
 
-/// Room for the ADD and what it names as seen.
-const ADMISSION: usize = 64 * 1024;
+/// Room for the ADD, with its length.
+const ADMISSION: usize = MAX_ADD_BLOB + 4;
 
 /// An invite that is open.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct OpenInvite {
     command: Option<CommandId>,
     code: PairingCode,
@@ -221,9 +222,7 @@ impl Client {
                 None => self.hand_over(device),
             },
             // What cannot be handed over admits nobody: an ADD all the same would leave a member behind that never was.
-            None if !self.handover().is_some_and(|handover| handover.fits(ADMISSION)) => {
-                self.end_invite(Code::PairingFailed);
-            }
+            None if !self.may_admit() => self.end_invite(Code::PairingFailed),
             None => {
                 let payload = AddPayload { device: candidate.device, name: candidate.name.clone() }.encode();
                 match self.write_record(Kind::Add, payload.into(), None) {
@@ -234,11 +233,21 @@ impl Client {
                         self.ledger.wants_full_push.insert(device);
                         let now = self.wall();
                         self.ledger.heard.insert(device, now);
+                        if bug!(KeysBeforeAdd) {
+                            self.hand_over(device);
+                        }
                     }
                     Err(code) => self.end_invite(code),
                 }
             }
         }
+    }
+
+    /// Whether there is room for another device: in the group, where others may have admitted some since the invite was made, and in
+    /// what it is handed.
+    fn may_admit(&self) -> bool {
+        let room = self.group.as_ref().is_some_and(|group| group.roster.len() < MAX_DEVICES);
+        room && self.handover().is_some_and(|handover| handover.fits(ADMISSION))
     }
 
     /// A row reached the relay: perhaps the one that admits a device.
@@ -256,7 +265,6 @@ impl Client {
         let baseline = group
             .streams
             .iter()
-            .filter(|(id, _)| id.lane == crate::ids::Lane::Data)
             .filter_map(|(id, stream)| match stream.reach() {
                 (seq, Some(hash)) => Some((*id, seq, hash)),
                 _ => None,
@@ -268,7 +276,7 @@ impl Client {
             genesis_hash: group.genesis,
             epochs: group.secrets(),
             relay,
-            roster: group.chain.clone(),
+            roster: group.roster_blobs(),
             baseline,
         })
     }
@@ -288,6 +296,10 @@ impl Client {
             invite.admitted = Some(device);
         }
         for body in messages {
+            if bug!(KeysBeforeAdd) {
+                self.say_now(&ToRelay::MailboxSend { id, body });
+                continue;
+            }
             self.say(ToRelay::MailboxSend { id, body });
         }
         self.event(ClientEvent::InviteUsed { device });
@@ -323,3 +335,6 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use crate::{
 
 /// What may happen to a client.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub enum ClientInput {
     /// Time passed.
     Tick,
@@ -32,6 +33,7 @@ pub enum ClientInput {
 
 /// What a client asks of its driver.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub enum ClientOutput {
     /// Dial the relay by any of its transports.
     Open {

@@ -8,6 +8,8 @@
 //!
 //! Invariant: keys of the new group are durable here before the creator is told; until then the old state stands untouched.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use crate::{
@@ -17,9 +19,8 @@ use crate::{
         command::{ClientEvent, Reply},
         commit::Effect,
         group::Group,
-        receive::stream_of,
-        store::{ClientOp, OutboxEntry, RosterRow},
-        stream::Judgement,
+        receive::{may_follow, stream_of},
+        store::OutboxEntry,
     },
     error::{Code, LocalReason},
     ids::{CommandId, Cursor, Lane, MailboxId, OutboxId, RecordHash, StreamId},
@@ -42,6 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A join under way.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Joining {
     command: Option<CommandId>,
     relay: RelayAddress,
@@ -160,7 +162,7 @@ impl Client {
             Ok(JoinerStep::Waiting) => {}
             Ok(JoinerStep::Welcome(handover)) => {
                 joining.handover = Some(handover);
-                self.moving(&[], Vec::new());
+                self.moving(&[], &[]);
             }
             Err(_) => self.end_join(Code::PairingFailed),
         }
@@ -168,7 +170,7 @@ impl Client {
 
     /// What this device queued alone moves along: its bytes are sealed for the old group and must be read first, also those that
     /// were queued meanwhile.
-    pub(super) fn moving(&mut self, asked: &[OutboxId], rows: Vec<(OutboxId, Bytes)>) {
+    pub(super) fn moving(&mut self, asked: &[OutboxId], rows: &[(OutboxId, Bytes)]) {
         let data = |row: &&OutboxEntry| !row.acked && row.kind == Kind::Data as u8;
         let ids: Vec<OutboxId> = self.outbox.rows().filter(data).map(|row| row.id).collect();
         if !ids.iter().all(|id| asked.contains(id)) {
@@ -191,7 +193,6 @@ impl Client {
         let Some(joining) = &mut self.joining else { return };
         let (Some(handover), Some(keys)) = (joining.handover.take(), self.candidate.clone()) else { return };
         let Some(mut group) = Group::from_handover(keys, &handover) else { return self.end_join(Code::PairingFailed) };
-        group.take_baseline(&handover.baseline);
         let had_data = self.group.as_ref().is_some_and(Group::has_written_data);
         let mut waiting = std::mem::take(&mut self.pushes);
         self.forget_group();
@@ -199,10 +200,7 @@ impl Client {
         self.ledger.inc = self.draws.keys.bytes();
         self.ledger.greeted.extend(group.roster.iter().map(|(id, _)| id));
         self.batch.touched.extend(group.streams.keys());
-        for blob in &group.chain {
-            let number = self.ledger.assign_roster();
-            self.batch.ops.push(ClientOp::Roster(RosterRow { number, blob: blob.clone() }));
-        }
+        self.keep_handed(&mut group);
         self.group = Some(group);
         self.candidate = None;
         self.relay = Some(handover.relay.clone());
@@ -294,37 +292,45 @@ impl Client {
 impl Group {
     /// A group as its creator handed it over; `None` unless signatures prove all of it.
     ///
-    /// F6: the exchange has checked that the genesis makes up the group id and commits to the epoch; the chain must admit this
-    /// device by members' signatures. Nothing else is believed. Holes and forks were judged, and named, by the members who saw
-    /// them: a newcomer that insisted on whole chains could never join a group that had one.
+    /// F6: the exchange has checked that the genesis makes up the group id and commits to the epoch; the records must admit this
+    /// device by members' signatures. Nothing else is believed. They come without those between them that changed nothing, so their
+    /// places prove nothing; holes and forks were judged, and named, by the members who saw them.
     fn from_handover(keys: DeviceKeys, handover: &Handover) -> Option<Self> {
         let mut group =
             Self::new(keys, handover.group, handover.access, handover.genesis_hash, handover.epochs.clone());
+        let mut places: BTreeMap<StreamId, BTreeMap<u64, RecordHash>> = BTreeMap::new();
         for blob in &handover.roster {
             let epoch = group.epoch_of(record::kid_of(blob)?)?;
             let opened = record::open(blob, &group.id, epoch).ok()?;
             let key = group.signing_key(&opened)?;
-            let stream = group.streams.entry(stream_of(&opened)).or_default();
-            match stream.judge(opened.record.seq, opened.record.prev, opened.hash) {
-                Judgement::Next | Judgement::NextOfFork(_) => {}
-                Judgement::Ahead => drop(stream.skip_before(opened.record.seq)),
-                Judgement::Known | Judgement::Equivocation | Judgement::Impossible => return None,
-            }
             if !opened.verify(&key, &group.id) {
                 return None;
             }
-            stream.accept(opened.record.seq, opened.hash, Cursor(0));
-            group.apply_roster(&opened);
-            group.chain.push(blob.clone());
+            group.take_handed(&opened, blob);
+            places.entry(stream_of(&opened)).or_default().insert(opened.record.seq, opened.hash);
         }
+        group.take_places(places);
+        group.take_baseline(&handover.baseline);
         let admitted = group.roster.get(group.device).is_some_and(|member| member.public == group.keys.public());
         admitted.then_some(group)
     }
 
-    /// What newcomers are told of others' data: at or below, holes are nobody's fault.
+    /// Where the handed records stand in their chains: they, and what lies between them, are not taken again.
+    fn take_places(&mut self, places: BTreeMap<StreamId, BTreeMap<u64, RecordHash>>) {
+        for (id, records) in places {
+            if !may_follow(&self.streams, id) {
+                continue;
+            }
+            let stream = self.streams.entry(id).or_default();
+            records.into_iter().for_each(|(seq, hash)| stream.accept(seq, hash, Cursor(0)));
+        }
+    }
+
+    /// Where every chain ended for the creator: at or below, holes are nobody's fault. No more chains than this device would follow.
     fn take_baseline(&mut self, baseline: &[(StreamId, u64, RecordHash)]) {
         for (id, seq, hash) in baseline {
-            if self.roster.get(id.device).is_some() && id.device != self.device {
+            let of_other = self.roster.get(id.device).is_some() && id.device != self.device;
+            if of_other && may_follow(&self.streams, *id) {
                 self.streams.entry(*id).or_default().set_baseline(*seq, *hash);
             }
         }

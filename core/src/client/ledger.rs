@@ -80,6 +80,8 @@ pub(super) struct Ledger {
     pub(super) own_recent: VecDeque<Digest>,
     /// How far each other device has this device's chains.
     pub(super) covered: BTreeMap<DeviceId, BTreeMap<(Incarnation, Lane), u64>>,
+    /// How often each other device's word alone made this one count anew.
+    pub(super) believed: BTreeMap<DeviceId, u8>,
     /// When each other device was last heard from, by this device's wall clock.
     pub(super) heard: BTreeMap<DeviceId, UnixMillis>,
     /// Devices whose first own record has been reported.
@@ -171,7 +173,7 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 impl Ledger {
     /// The next position, at least `first`.
     pub(super) fn assign_position(&mut self, first: Position) -> Position {
-        self.last_position = self.last_position.next().max(first);
+        self.last_position = self.last_position.next().max(if bug!(PositionReused) { Position(0) } else { first });
         self.last_position
     }
 

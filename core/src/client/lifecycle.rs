@@ -28,6 +28,7 @@ const CLOSING: Duration = Duration::from_millis(500);
 
 /// What the platform last said.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Platform {
     started: bool,
     no_network: bool,
@@ -270,9 +271,10 @@ impl Client {
         };
         let last_error = standing.or(self.last_error);
         let pending = self.outbox.pending();
+        let waiting = if bug!(SyncedTooSoon) { 0 } else { pending };
         Status {
             state,
-            indicator: Indicator::judge(state, last_error.is_some_and(|code| code != Code::Offline), pending),
+            indicator: Indicator::judge(state, last_error.is_some_and(|code| code != Code::Offline), waiting),
             pending,
             last_cursor: self.ledger.returned,
             last_synced_at: self.ledger.last_synced_at,

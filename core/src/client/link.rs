@@ -48,6 +48,7 @@ const MESSAGE_WEIGHT: usize = 64;
 
 /// One link.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Link {
     pub(super) id: LinkId,
     pub(super) purpose: Purpose,
@@ -83,6 +84,7 @@ pub(super) enum Purpose {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 enum LinkPhase {
     Dialling,
     Opening(Box<Initiator>),
@@ -389,6 +391,9 @@ impl Client {
     }
 
     pub(super) fn link_overdue(&mut self, timer: Timer) {
+        if bug!(DeadLinkTrusted) {
+            return;
+        }
         let wait = match timer {
             Timer::Handshake => Wait::Handshake,
             Timer::Stall => Wait::Stall,
@@ -462,6 +467,8 @@ impl Client {
             self.timers.cancel(timer);
         }
         self.outbox.link_lost();
+        #[cfg(feature = "bugs")]
+        self.seal_again();
         self.gaps.stop_scan();
     }
 

@@ -8,7 +8,7 @@
 //! - `commit`: batches and the gate; every handled input ends there.
 //! - `lifecycle`: enabling, platform signals, when to dial. `backoff`: how long to wait.
 //! - `link`: the way to the relay, from dialling to the last byte. `relay_messages`: what comes over it.
-//! - `outbox`, `push`: on the way out. `receive`, `stream`, `gaps`, `inbox`: on the way in.
+//! - `outbox`, `push`: on the way out. `receive`, `stream`, `claims`, `gaps`, `inbox`: on the way in.
 //! - `group`, `roster`, `heads`: who the others are and what they have. `restore`: a store older than its relay.
 //! - `invite`, `join`: the two sides of pairing. `ledger`: the sealed rows.
 //!
@@ -28,6 +28,9 @@ pub mod store;
 pub mod verdict;
 
 mod backoff;
+#[cfg(feature = "bugs")]
+mod bugged;
+mod claims;
 mod commit;
 mod gaps;
 mod group;
@@ -88,9 +91,12 @@ use self::{
 const MAX_VERDICTS: usize = 1024;
 /// Of these, findings of a kind that a relay makes up at will: it must not crowd out what it would rather hide.
 const MAX_CHEAP_VERDICTS: usize = 64;
+/// Of these, findings that rest on one member's word or chains: it must not crowd out what others say.
+const MAX_VERDICTS_OF_ONE: usize = 256;
 
 /// How a client is set up.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct ClientConfig {
     /// Seals the vault and ledger; kept in the keychain, never in the store.
     pub store_key: StoreKey,
@@ -104,6 +110,7 @@ pub struct ClientConfig {
 
 /// One device of one group.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub struct Client {
     config: ClientConfig,
     draws: Draws,
@@ -165,6 +172,7 @@ enum Phase {
 
 /// A query under way.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 enum Load {
     Open,
     /// Bytes of these rows, on their way out.
@@ -199,6 +207,7 @@ enum Timer {
 
 /// One stream of randomness for each use.
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 struct Draws {
     link: Draw,
     keys: Draw,
@@ -335,7 +344,7 @@ impl Client {
         if self.is_up() {
             self.pump_outbox();
             self.schedule_heads();
-            self.watch_wanted();
+            self.watch_claims();
             self.answer_waiting_pulls();
             self.advance_syncs();
             self.watch_answer();
@@ -387,12 +396,15 @@ impl Client {
     fn keeps(&self, verdict: &Verdict) -> bool {
         let cheap = |verdict: &Verdict| matches!(verdict, Verdict::Tampered { .. } | Verdict::MissingEpoch { .. });
         let code = verdict.code();
-        let alike = self.verdicts.values().filter(|known| known.code() == code).count();
-        let others = self.verdicts.values().filter(|known| !cheap(known)).count();
-        match cheap(verdict) {
-            true => alike < MAX_CHEAP_VERDICTS,
+        let count = |alike: &dyn Fn(&Verdict) -> bool| self.verdicts.values().filter(|known| alike(known)).count();
+        match verdict.rests_on() {
+            _ if cheap(verdict) => count(&|known| known.code() == code) < MAX_CHEAP_VERDICTS,
             // The reset is one finding: there is always room for it.
-            false => others < MAX_VERDICTS - 2 * MAX_CHEAP_VERDICTS || *verdict == Verdict::RelayReset,
+            None => true,
+            member => {
+                count(&|known| !cheap(known)) < MAX_VERDICTS - 2 * MAX_CHEAP_VERDICTS
+                    && count(&|known| !cheap(known) && known.rests_on() == member) < MAX_VERDICTS_OF_ONE
+            }
         }
     }
 

@@ -223,7 +223,10 @@ impl Outbox {
             }
             let mut run = Vec::new();
             let mut run_bytes = 0;
-            while let Some(id) = self.waiting[lane as usize].first().copied() {
+            let next = |waiting: &BTreeSet<OutboxId>| {
+                if bug!(PushedOutOfOrder) { waiting.last().copied() } else { waiting.first().copied() }
+            };
+            while let Some(id) = next(&self.waiting[lane as usize]) {
                 let Some(blob) = self.cache.get(&id) else { break };
                 let fits = run.is_empty() || run_bytes + blob.len() <= bytes;
                 let flies = self.flying.is_empty() || self.flying_bytes + blob.len() <= window;
@@ -374,5 +377,25 @@ impl Outbox {
         if let Some(blob) = self.cache.remove(&id) {
             self.cached_bytes -= blob.len();
         }
+    }
+}
+
+/// For the seeded bugs.
+#[cfg(feature = "bugs")]
+impl Outbox {
+    pub(super) fn cached(&self) -> impl Iterator<Item = OutboxId> {
+        self.cache.keys().copied()
+    }
+
+    pub(super) fn bytes(&self, id: OutboxId) -> Option<Bytes> {
+        self.cache.get(&id).cloned()
+    }
+
+    pub(super) fn replace(&mut self, entry: OutboxEntry, blob: Bytes) {
+        if let Some(row) = self.rows.insert(entry.id, entry) {
+            self.by_digest.remove(&row.digest);
+        }
+        self.by_digest.insert(entry.digest, entry.id);
+        self.cache.insert(entry.id, blob);
     }
 }

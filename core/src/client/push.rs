@@ -126,7 +126,7 @@ impl Client {
         let lane = kind.lane();
         let ms = self.wall();
         let (inc, earlier) = (self.ledger.inc(), self.ledger.earlier_inc);
-        let seen = self.take_seen(kind == Kind::Heads);
+        let seen = self.take_seen(kind);
         let group = self.group.as_mut().ok_or(Code::NotEnabled)?;
         let own = group.own(inc, lane);
         let (seq, prev) = match kind {
@@ -173,10 +173,9 @@ impl Client {
         }
         if lane == Lane::Control && kind != Kind::Heads {
             let opened = record::open(&blob, &self.group.as_ref().ok_or(Code::NotEnabled)?.id, self.epoch()?);
-            if let (Ok(opened), Some(group)) = (opened, &mut self.group) {
-                group.apply_roster(&opened);
+            if let Ok(opened) = opened {
+                self.apply_roster(&opened, blob.clone());
             }
-            self.keep_roster(blob.clone());
         }
         self.outbox.enqueue(entry, blob.clone(), self.config.limits.push_window);
         self.batch.ops.push(ClientOp::Enqueue(OutboxRow { entry, blob }));
@@ -196,6 +195,11 @@ impl Client {
         let window = self.config.limits.push_window;
         while self.push_room() > 0 {
             let Some((lane, blobs)) = self.outbox.next(RUN_BYTES, window) else { break };
+            if bug!(ForgetOnSend) {
+                let sent = blobs.iter().filter_map(|blob| self.outbox.by_digest(Digest::of(blob)));
+                let sent: Vec<OutboxId> = sent.map(|row| row.id).collect();
+                sent.into_iter().for_each(|id| self.remove_row(id));
+            }
             self.say_now(&ToRelay::Push { lane, blobs });
         }
         let loading = self.loads.values().any(|load| matches!(load, Load::Outbox(_)));
@@ -296,6 +300,7 @@ impl Client {
 
     fn is_covered(&self, row: &OutboxEntry, others: &[DeviceId]) -> bool {
         row.kind == Kind::Heads as u8
+            || bug!(PrunedUnseen)
             || others.iter().all(|device| {
                 let seen = self.ledger.covered.get(device).and_then(|lanes| lanes.get(&(row.inc, row.lane)));
                 seen.is_some_and(|seen| *seen >= row.seq)

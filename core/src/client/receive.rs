@@ -31,20 +31,23 @@ use crate::{
 
 /// Tampered blobs remembered so that a second look does not report them again.
 const REMEMBERED: usize = 64;
-/// Chains of one device with records, and as many more that others only name.
+/// Chains of one device with records, and as many more on each member's word.
 const MAX_CHAINS: usize = 2 * MAX_INCARNATIONS;
 
-/// Whether this chain is followed, or may be. The room is each device's own, and names do not take the room of verified records:
-/// a member that invents incarnations must keep nobody else, nor the device it names, from being heard.
-pub(super) fn has_room(streams: &BTreeMap<StreamId, Stream>, id: StreamId, verified: bool) -> bool {
-    let known = streams.get(&id);
-    if known.is_some_and(|stream| stream.last > 0 || !verified) {
-        return true;
-    }
-    let of_device = || streams.iter().filter(|(other, _)| other.device == id.device);
-    let alike = of_device().filter(|(_, stream)| (stream.last > 0) == verified).count();
-    // Verified records that wait for their predecessors leave chains without any: those count too.
-    alike < MAX_CHAINS && (known.is_some() || of_device().count() < 2 * MAX_CHAINS)
+/// Whether records of this chain are followed, or may be. The room is each device's own: a member that invents incarnations must keep
+/// nobody else from being heard.
+pub(super) fn may_follow(streams: &BTreeMap<StreamId, Stream>, id: StreamId) -> bool {
+    let followed = |(other, stream): &(&StreamId, &Stream)| other.device == id.device && stream.is_followed();
+    streams.get(&id).is_some_and(Stream::is_followed) || streams.iter().filter(followed).count() < MAX_CHAINS
+}
+
+/// Whether a member's word about this chain is kept. What it names takes no room from records, nor from what others name.
+pub(super) fn may_name(streams: &BTreeMap<StreamId, Stream>, id: StreamId, by: DeviceId) -> bool {
+    let named = |stream: &Stream| stream.claims.of(by).is_some();
+    let only_named =
+        |(other, stream): &(&StreamId, &Stream)| other.device == id.device && !stream.is_followed() && named(stream);
+    streams.get(&id).is_some_and(|stream| stream.is_followed() || named(stream))
+        || streams.iter().filter(only_named).count() < MAX_CHAINS
 }
 
 /// Where entries come from.
@@ -78,7 +81,7 @@ impl Client {
             }
             if self.knows_sender(&candidate) {
                 candidates.push(candidate);
-            } else {
+            } else if !bug!(SkipUnopenable) {
                 let Candidate { cursor, digest, blob, opened } = candidate;
                 self.hold(cursor, digest, blob, Why::Sender(opened.record.sender));
             }
@@ -110,6 +113,9 @@ impl Client {
             return None;
         };
         let Ok(opened) = record::open(&blob, &group.id, epoch) else {
+            if bug!(SkipUnopenable) {
+                return None;
+            }
             self.tampered(cursor, digest);
             return None;
         };
@@ -178,29 +184,35 @@ impl Client {
         }
         let id = stream_of(&candidate.opened);
         let Some(group) = &mut self.group else { return };
-        if !has_room(&group.streams, id, true) {
+        if !may_follow(&group.streams, id) {
             self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Key);
             return;
         }
         let stream = group.streams.entry(id).or_default();
         match stream.judge(seq, record.prev, candidate.opened.hash) {
+            Judgement::Known if bug!(KnownDelivered) => self.apply(candidate),
             Judgement::Known => {}
             Judgement::Impossible => self.tampered(candidate.cursor, candidate.digest),
             Judgement::Equivocation => {
                 self.verdict(Verdict::Equivocation { device: sender, inc: id.inc, lane: id.lane, seq });
             }
+            Judgement::Ahead if bug!(HeldDelivered) => self.apply(candidate),
             Judgement::Ahead => {
                 let why = Why::Ahead(id, Box::new(candidate.opened));
                 self.hold(candidate.cursor, candidate.digest, candidate.blob, why);
             }
             judgement @ (Judgement::Next | Judgement::NextOfFork(_)) => {
+                let disputed = stream.disputed_by(seq, candidate.opened.hash);
                 stream.accept(seq, candidate.opened.hash, candidate.cursor);
                 self.touch(id);
                 if source != Source::Log {
                     self.gaps.moved();
                 }
                 if let Judgement::NextOfFork(seq) = judgement {
-                    self.verdict(Verdict::Fork { sender, inc: id.inc, lane: id.lane, seq });
+                    self.verdict(Verdict::Fork { sender, inc: id.inc, lane: id.lane, seq, by: sender });
+                }
+                for by in disputed {
+                    self.verdict(Verdict::Fork { sender, inc: id.inc, lane: id.lane, seq, by });
                 }
                 self.note_seen(sender, &candidate.opened.record.seen);
                 self.apply(candidate);
@@ -240,10 +252,13 @@ impl Client {
     }
 
     fn roster_record(&mut self, opened: &Opened, blob: Bytes) {
-        let Some(group) = &mut self.group else { return };
-        let change = group.apply_roster(opened);
-        self.keep_roster(blob);
-        if let RosterChange::Added(device) = change {
+        let Some(group) = &self.group else { return };
+        // A run vouches for a record's place, but a newcomer is handed single records: these must be signed themselves.
+        let signed = group.signing_key(opened).is_some_and(|key| opened.verify(&key, &group.id));
+        if !signed {
+            return;
+        }
+        if let RosterChange::Added(device) = self.apply_roster(opened, blob) {
             let now = self.wall();
             self.ledger.heard.insert(device, now);
             self.gaps.sender_known();

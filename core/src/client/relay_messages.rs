@@ -60,7 +60,10 @@ impl Client {
         self.finish_joining();
         // With nothing to push, pull or acknowledge the relay would not learn that this side lives.
         if !self.outbox.is_waiting() && self.batch.effects.len() == before {
-            self.say_now(&ToRelay::Ack { cursor: self.ledger.place.map(|place| place.cursor).unwrap_or_default() });
+            // Where it stands is a claim only once that is durable.
+            let cursor = self.ledger.place.map(|place| place.cursor).unwrap_or_default();
+            let life = if self.gate.is_clear() { ToRelay::Ack { cursor } } else { ToRelay::Ping };
+            self.say_now(&life);
         }
         Ok(())
     }
@@ -79,6 +82,7 @@ impl Client {
         let fresh = Place::beginning(welcome.relay_id, welcome.floor);
         match &mut self.ledger.place {
             None => self.ledger.place = Some(fresh),
+            Some(_) if bug!(ResetIgnored) => {}
             // A12: also a log that ends above this cursor, but before what it has acknowledged to this device.
             Some(place)
                 if place.relay != welcome.relay_id || welcome.head < place.cursor || own < place.own && !reset =>
@@ -154,7 +158,7 @@ impl Client {
             // It answers the cursor of before a reset; the next pull asks again.
             return;
         };
-        if page.reset {
+        if page.reset && !bug!(ResetIgnored) {
             // A12: another blob stands where this device had read: the log was rolled back and has grown again.
             return self.relay_reset(Some(Place::beginning(place.relay, page.floor)));
         }
@@ -188,7 +192,8 @@ impl Client {
         if news.cursor <= place.cursor {
             return Ok(());
         }
-        let follows = news.prev == place.cursor && self.link.as_ref().is_some_and(|link| link.caught_up);
+        let in_step = news.prev == place.cursor || bug!(NewsOutOfStep);
+        let follows = in_step && self.link.as_ref().is_some_and(|link| link.caught_up);
         match news.blob {
             Some(blob) if follows && !self.inbox.is_full(&self.config.limits) => {
                 if Digest::of(&blob) != news.digest {
@@ -218,6 +223,9 @@ impl Client {
         if self.is_own(digest) {
             if let Some(place) = &mut self.ledger.place {
                 place.own = place.own.max(cursor);
+                if bug!(CursorFromPushed) && cursor > place.cursor {
+                    (place.cursor, place.tag) = (cursor, digest.tag());
+                }
             }
             self.pushed(digest);
         }

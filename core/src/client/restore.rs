@@ -1,9 +1,9 @@
 //! A store that is older than its relay: restored from a backup, or cloned.
 //!
 //! Three signs: the counter beside the store key is ahead; the relay names a blob as this device's last that the store does not
-//! know; a page or a `seen` entry names an own record beyond the store. Then the device starts a new incarnation, so that no number
-//! is used twice, and says again what was queued since it opened. Nothing is pushed before the relay's welcome, so none of that
-//! has left.
+//! know; a page or a `seen` entry names an own record beyond the store, which of each member is believed twice. Then the device starts
+//! a new incarnation, so that no number is used twice, and says again what was queued since it opened. Nothing is pushed before the
+//! relay's welcome, so none of that has left.
 
 use bytes::Bytes;
 
@@ -12,20 +12,25 @@ use crate::{
         Client, Load,
         command::ClientEvent,
         ledger::{RESERVE_BLOCK, remember},
-        receive::{has_room, stream_of},
+        receive::{may_follow, stream_of},
         store::ClientOp,
         stream::{Stream, short},
         verdict::Verdict,
     },
-    ids::{Cursor, Digest, Lane, OutboxId, StreamId},
+    ids::{Cursor, DeviceId, Digest, Lane, OutboxId, StreamId},
     seal::{
         record::{self, Kind, Opened, Record},
         roster::HeadsPayload,
     },
 };
 
+/// How often one member's word alone makes this device count anew: a second time for a second restore, and no more, or a member that
+/// lies would use up the runs that others follow. Of its further words the application hears as gaps.
+const BELIEVED: u8 = 2;
+
 /// How this device's own chains stood when the store was read.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Opening {
     read: bool,
     streams: Vec<(StreamId, Stream)>,
@@ -110,7 +115,10 @@ impl Client {
     fn own_heads(&mut self, record: &Record, digest: Digest) {
         let last = |lane| {
             let id = StreamId { device: record.sender, inc: record.inc, lane };
-            self.group.as_ref().and_then(|group| group.streams.get(&id)).map_or(0, Stream::heard_of)
+            self.group
+                .as_ref()
+                .and_then(|group| group.streams.get(&id))
+                .map_or(0, |stream| stream.heard_from(id.device))
         };
         let control = HeadsPayload::decode(&record.payload).map_or(0, |payload| payload.control_seq);
         if record.seq > last(Lane::Data) || control > last(Lane::Control) {
@@ -131,15 +139,26 @@ impl Client {
     fn adopt_own(&mut self, opened: &Opened, cursor: Cursor) {
         let id = stream_of(opened);
         let Some(group) = self.group.as_mut() else { return };
-        if has_room(&group.streams, id, true) {
+        if may_follow(&group.streams, id) {
             group.streams.entry(id).or_default().accept(opened.record.seq, opened.hash, cursor);
             self.touch(id);
         }
     }
 
+    /// A member says that it holds records which this store does not know. Answers whether that is believed.
+    pub(super) fn believe_older(&mut self, member: DeviceId) -> bool {
+        let times = self.ledger.believed.entry(member).or_default();
+        if self.opening.settled || *times >= BELIEVED {
+            return false;
+        }
+        *times += 1;
+        self.store_is_older();
+        true
+    }
+
     /// The store is older than what others hold: count anew, and say again what was queued since it opened.
     pub(super) fn store_is_older(&mut self) {
-        if self.opening.settled {
+        if self.opening.settled || bug!(RestoreUnnoticed) {
             return;
         }
         self.start_incarnation(0);

@@ -1,17 +1,23 @@
 //! Who belongs to the group: what signed roster records say, and nothing else. The relay never announces a key.
 //!
-//! Invariant: every member but the founder was added by a member; a device id names one key for ever.
+//! Pure: the caller has verified each record by its author's own signature, and its size. Every device that hears the same records
+//! has the same members, in whatever order they come: of two admissions of one id the *later* one is void, and of two that are
+//! concurrent the smaller hash stands. Later is who stands behind the other in one chain, or says in `seen` that it knew it, or was
+//! itself admitted by somebody who did. Three keys that share an id are beyond this (each takes 2^64 tries to find).
+//!
+//! Invariants: every member but the founder was added by a member; the founder always stands; a device renames only itself.
+//!
+//! Limits: [`MAX_MEMBERS`]. Whoever admits stops at [`MAX_DEVICES`](crate::limits::MAX_DEVICES), so that members who admit at the same
+//! moment agree; beyond the limit, which no honest group meets, the first heard stand.
 
-use std::collections::BTreeMap;
-
-use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    ids::{DeviceId, RecordHash},
-    limits::MAX_DEVICES,
+    ids::{DeviceId, Incarnation, Lane, RecordHash, StreamId},
+    limits::MAX_MEMBERS,
     seal::{
         keys::{DevicePublic, Genesis},
-        record::Record,
+        record::{Opened, Record},
         roster::{AddPayload, RenamePayload},
     },
 };
@@ -21,39 +27,54 @@ use crate::{
 pub(super) struct Member {
     pub(super) public: DevicePublic,
     pub(super) name: String,
-    /// Who added it; nobody added the founder.
-    pub(super) added_by: Option<DeviceId>,
-    /// The record that added it, to choose between two that claim one id.
-    added: RecordHash,
+    /// The record that added it; none added the founder.
+    admission: Option<Admission>,
+    /// The record that gave it its name, if one did after that.
+    renamed: Option<Renamed>,
+}
+
+/// An ADD, as far as it takes to choose between two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Admission {
+    lane: StreamId,
+    seq: u64,
+    hash: RecordHash,
+    /// How far its author held the lanes of other admissions.
+    knew: BTreeMap<StreamId, u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Renamed {
+    inc: Incarnation,
+    seq: u64,
+    hash: RecordHash,
 }
 
 /// The members, by id.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Roster {
     members: BTreeMap<DeviceId, Member>,
+    /// The record that founded the group.
+    genesis: Option<RecordHash>,
 }
 
 /// What a roster record did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RosterChange {
+    /// The group begins.
+    Founded,
     /// A new member.
     Added(DeviceId),
-    /// A new name, a repetition, or a void record.
+    /// A new name. The record that gave the one before counts no more.
+    Renamed {
+        /// That record, if there was one.
+        before: Option<RecordHash>,
+    },
+    /// A repetition, or a void record.
     Nothing,
 }
 
 impl Roster {
-    /// The roster of a group of one.
-    pub(super) fn founded(genesis: &Genesis) -> Self {
-        let founder = Member {
-            public: *genesis.device(),
-            name: genesis.name().to_owned(),
-            added_by: None,
-            added: RecordHash([0; 16]),
-        };
-        Self { members: BTreeMap::from([(genesis.device().id(), founder)]) }
-    }
-
     pub(super) fn get(&self, device: DeviceId) -> Option<&Member> {
         self.members.get(&device)
     }
@@ -66,30 +87,102 @@ impl Roster {
         self.members.len()
     }
 
-    /// Applies a verified ADD.
-    pub(super) fn add(&mut self, author: DeviceId, hash: RecordHash, payload: &Bytes) -> RosterChange {
-        let Ok(add) = AddPayload::decode(payload) else { return RosterChange::Nothing };
-        let id = add.device.id();
-        let member = Member { public: add.device, name: add.name, added_by: Some(author), added: hash };
-        match self.members.get(&id) {
-            // Two keys with one id: of two ADDs the smaller record hash stands, on every device; the founder always stands.
-            Some(known) if known.added_by.is_none() || known.public == member.public || known.added <= hash => {
-                RosterChange::Nothing
-            }
-            None if self.members.len() >= MAX_DEVICES => RosterChange::Nothing,
-            _ => {
-                self.members.insert(id, member);
-                RosterChange::Added(id)
-            }
+    /// The records that make up this roster; all others changed nothing, or nothing that still counts.
+    pub(super) fn standing(&self) -> BTreeSet<RecordHash> {
+        let of_member = |member: &Member| {
+            [member.admission.as_ref().map(|add| add.hash), member.renamed.map(|renamed| renamed.hash)]
+        };
+        self.members.values().flat_map(of_member).chain([self.genesis]).flatten().collect()
+    }
+
+    /// The lanes in which admissions stand. An ADD says how far its author holds them, so that all can tell what it knew.
+    pub(super) fn admission_lanes(&self) -> BTreeSet<StreamId> {
+        self.members.values().filter_map(|member| member.admission.as_ref()).map(|add| add.lane).collect()
+    }
+
+    /// Applies the founding record.
+    pub(super) fn found(&mut self, genesis: &Genesis, hash: RecordHash) -> RosterChange {
+        if !self.members.is_empty() {
+            return RosterChange::Nothing;
         }
+        let (public, name) = (*genesis.device(), genesis.name().to_owned());
+        self.members.insert(public.id(), Member { public, name, admission: None, renamed: None });
+        self.genesis = Some(hash);
+        RosterChange::Founded
+    }
+
+    /// Applies a verified ADD.
+    pub(super) fn add(&mut self, opened: &Opened) -> RosterChange {
+        let Ok(add) = AddPayload::decode(&opened.record.payload) else { return RosterChange::Nothing };
+        let id = add.device.id();
+        let admission = Admission::of(&opened.record, opened.hash);
+        let stands = match self.members.get(&id) {
+            None => self.members.len() < MAX_MEMBERS,
+            // The same key again. A name given with it is no reason to replace anything.
+            Some(known) if known.public.sign == add.device.sign => false,
+            Some(Member { admission: None, .. }) => false,
+            Some(Member { admission: Some(known), .. }) => {
+                match (self.is_later(&admission, known), self.is_later(known, &admission)) {
+                    (true, false) => false,
+                    (false, true) => true,
+                    _ => admission.hash < known.hash,
+                }
+            }
+        };
+        if !stands {
+            return RosterChange::Nothing;
+        }
+        let member = Member { public: add.device, name: add.name, admission: Some(admission), renamed: None };
+        self.members.insert(id, member);
+        RosterChange::Added(id)
     }
 
     /// Applies a verified RENAME: a device names only itself.
-    pub(super) fn rename(&mut self, record: &Record) {
-        if let (Ok(rename), Some(member)) =
-            (RenamePayload::decode(&record.payload), self.members.get_mut(&record.sender))
-        {
-            member.name = rename.name;
+    pub(super) fn rename(&mut self, opened: &Opened) -> RosterChange {
+        let Record { sender, inc, seq, payload, .. } = &opened.record;
+        let (Ok(rename), Some(member)) = (RenamePayload::decode(payload), self.members.get_mut(sender)) else {
+            return RosterChange::Nothing;
+        };
+        // Records that make up a roster are handed over without those between them.
+        if member.renamed.is_some_and(|known| known.inc == *inc && known.seq >= *seq) {
+            return RosterChange::Nothing;
         }
+        member.name = rename.name;
+        let before = member.renamed.replace(Renamed { inc: *inc, seq: *seq, hash: opened.hash });
+        RosterChange::Renamed { before: before.map(|renamed| renamed.hash) }
+    }
+
+    /// Whether the author of `add` could know `of` when it wrote.
+    fn is_later(&self, add: &Admission, of: &Admission) -> bool {
+        let mut add = add;
+        // Members' admissions form a tree, unless an id has changed hands: then the count ends it.
+        for _ in 0..=self.members.len() {
+            if add.lane == of.lane && add.seq > of.seq || add.knew.get(&of.lane).is_some_and(|seq| *seq >= of.seq) {
+                return true;
+            }
+            // Whoever is admitted is handed all that its admitter knew.
+            match self.members.get(&add.lane.device).and_then(|author| author.admission.as_ref()) {
+                Some(author) if author.hash == of.hash => return true,
+                Some(author) => add = author,
+                None => return false,
+            }
+        }
+        false
     }
 }
+
+impl Admission {
+    fn of(record: &Record, hash: RecordHash) -> Self {
+        let lane = StreamId { device: record.sender, inc: record.inc, lane: Lane::Control };
+        let knew = record
+            .seen
+            .iter()
+            .filter(|entry| entry.lane == Lane::Control)
+            .map(|entry| (StreamId { device: entry.device, inc: entry.inc, lane: entry.lane }, entry.seq))
+            .collect();
+        Self { lane, seq: record.seq, hash, knew }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,7 @@ impl Indicator {
         match (refused, state, pending) {
             (true, ..) => Self::Failed,
             (_, ConnectionState::Connected, 0) => Self::Synced,
-            (_, ConnectionState::Connected | ConnectionState::Connecting, _) => Self::Pending,
+            (_, ConnectionState::Connected | ConnectionState::Connecting, 1..) => Self::Pending,
             _ => Self::Offline,
         }
     }

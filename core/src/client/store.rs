@@ -58,7 +58,7 @@ pub enum ClientOp {
     Hold(HeldRow),
     /// Forgets a held blob.
     Release(Digest),
-    /// Adds a sealed roster record to the chain that newcomers are given.
+    /// Keeps a sealed roster record, to be given to newcomers, in place of any row with its number.
     Roster(RosterRow),
     /// Keeps a verdict until it is read.
     Verdict {
@@ -131,10 +131,10 @@ pub struct HeldRow {
     pub blob: Bytes,
 }
 
-/// One record of the roster chain, still sealed.
+/// One record of the roster, still sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RosterRow {
-    /// Order of acceptance.
+    /// Order of acceptance. A device's new name takes the number of the one before.
     pub number: u64,
     /// The sealed record.
     pub blob: Bytes,

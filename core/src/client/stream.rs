@@ -4,9 +4,9 @@
 //! has been verified. Numbers come from members, so any value may come: nothing here overflows.
 //!
 //! ```text
-//!        baseline            last             wanted
+//!        baseline            last             claims
 //!  1 ──────┬──────────────────┬─────────────────┬────►
-//!   nobody's fault     held, or given up   another device has it
+//!   nobody's fault     held, or given up   others say they have it
 //! ```
 //!
 //! Invariant: `last` only grows; the window holds the hashes of the records that end at `last` without a hole.
@@ -16,7 +16,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{Cursor, RecordHash},
+    client::claims::{Claims, Word},
+    ids::{Cursor, DeviceId, RecordHash},
     time::Time,
 };
 
@@ -40,13 +41,8 @@ pub(super) struct Stream {
     pub(super) at: Cursor,
     /// What this device's own records have told others of it.
     pub(super) reported: u64,
-    /// The highest record another device was heard to hold beyond `last`.
-    wanted: Option<(u64, ShortHash)>,
-    /// Up to where records have been reported missing on another device's word. They may still come.
-    told: u64,
-    /// Since when something not yet reported is wanted, on this run's clock.
-    #[serde(skip)]
-    pub(super) wanted_since: Option<Time>,
+    /// What other members say they hold beyond `last`.
+    pub(super) claims: Claims,
 }
 
 /// What a verified record is to its chain.
@@ -54,7 +50,7 @@ pub(super) struct Stream {
 pub(super) enum Judgement {
     /// The next one.
     Next,
-    /// The next one, but at this number two devices hold, or were told of, different records.
+    /// The next one, but it does not follow what this device holds, or was told of, at this number.
     NextOfFork(u64),
     /// Already here.
     Known,
@@ -64,17 +60,6 @@ pub(super) enum Judgement {
     Ahead,
     /// Records count from 1.
     Impossible,
-}
-
-/// What a `seen` entry says about a chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Naming {
-    /// Nothing new.
-    Agrees,
-    /// Another record was seen at this place.
-    Differs,
-    /// Records that this device lacks.
-    Beyond,
 }
 
 impl Stream {
@@ -90,9 +75,15 @@ impl Stream {
         self.open_baseline().map_or((self.last, self.head), |(seq, hash)| (seq, Some(hash)))
     }
 
-    /// The highest number this device ever heard of.
-    pub(super) fn heard_of(&self) -> u64 {
-        self.wanted.map_or(self.last, |(seq, _)| seq.max(self.last))
+    /// The highest number this device holds or has this member's word for.
+    pub(super) fn heard_from(&self, by: DeviceId) -> u64 {
+        self.claims.of(by).unwrap_or(0).max(self.last)
+    }
+
+    /// Whether this is a chain for its records' sake, not because somebody named it.
+    pub(super) fn is_followed(&self) -> bool {
+        // Records that wait for their predecessors leave a chain without any.
+        self.last > 0 || self.baseline.is_some() || self.claims.is_empty()
     }
 
     /// Judges a verified record.
@@ -114,9 +105,7 @@ impl Stream {
             }
             _ => return Judgement::Ahead,
         };
-        // A9: another device may have named this place before the record came.
-        let named = self.wanted.filter(|(wanted, named)| *wanted == seq && *named != short(hash));
-        forked.or(named.map(|(seq, _)| seq)).map_or(Judgement::Next, Judgement::NextOfFork)
+        forked.map_or(Judgement::Next, Judgement::NextOfFork)
     }
 
     /// Takes a record that was judged to be next.
@@ -131,32 +120,24 @@ impl Stream {
         if self.window.len() > WINDOW {
             self.window.pop_front();
         }
-        self.forget_wanted();
+        self.claims.reached(self.last);
     }
 
-    /// Judges what another device's `seen` says of this chain, and remembers what this device lacks.
-    pub(super) fn named(&mut self, seq: u64, hash: ShortHash, now: Time) -> Naming {
+    /// Judges what a member's `seen` says of this chain, and remembers what this device lacks.
+    pub(super) fn named(&mut self, by: DeviceId, seq: u64, hash: ShortHash, now: Time) -> Word {
+        let known = |differs| Word { differs, kept: false };
         if seq <= self.last {
-            return match self.known(seq) {
-                Some(known) if known != hash => Naming::Differs,
-                _ => Naming::Agrees,
-            };
+            return known(self.known(seq).is_some_and(|known| known != hash));
         }
-        if let Some((base, base_hash)) = self.open_baseline()
-            && seq <= base
-        {
-            return if seq == base && short(base_hash) != hash { Naming::Differs } else { Naming::Agrees };
+        match self.open_baseline() {
+            Some((base, base_hash)) if seq <= base => known(seq == base && short(base_hash) != hash),
+            _ => self.claims.note(by, seq, hash, now),
         }
-        if self.wanted.is_some_and(|(wanted, named)| wanted == seq && named != hash) {
-            // Two other devices were shown different records.
-            return Naming::Differs;
-        }
-        if self.heard_of() >= seq {
-            return Naming::Agrees;
-        }
-        self.wanted = Some((seq, hash));
-        self.wanted_since.get_or_insert(now);
-        Naming::Beyond
+    }
+
+    /// A9: members that named another record for this number than the one that came.
+    pub(super) fn disputed_by(&self, seq: u64, hash: RecordHash) -> Vec<DeviceId> {
+        self.claims.against(seq, short(hash))
     }
 
     /// The records missing before `next`, unless a baseline covers them.
@@ -165,33 +146,20 @@ impl Stream {
         (from < next).then(|| (from, next - 1))
     }
 
-    /// The records another device holds, this one lacks, and nobody was told of.
-    pub(super) fn missing_wanted(&self) -> Option<(u64, u64)> {
-        let (to, _) = self.wanted?;
-        let from = self.reach().0.max(self.told).checked_add(1)?;
-        (from <= to).then_some((from, to))
-    }
-
-    /// Everything wanted has been reported missing. It may still come: nothing after it is here.
-    pub(super) fn tell_wanted(&mut self) {
-        self.told = self.told.max(self.heard_of());
-        self.wanted_since = None;
+    /// What this member named was looked for in vain; answers what is to be reported. It may still come: nothing after it is here.
+    pub(super) fn tell_claim(&mut self, by: DeviceId) -> Option<(u64, u64)> {
+        self.claims.tell(by, self.reach().0)
     }
 
     /// Gives up on everything before `next`; answers what is to be reported.
     pub(super) fn skip_before(&mut self, next: u64) -> Option<(u64, u64)> {
         let (from, to) = self.missing_before(next)?;
-        let untold = self.told.checked_add(1).map(|untold| untold.max(from)).filter(|untold| *untold <= to);
+        let untold = self.claims.told_up_to(to).checked_add(1)?.max(from);
         self.last = to;
         self.head = None;
         self.window.clear();
-        self.forget_wanted();
-        untold.map(|from| (from, to))
-    }
-
-    /// The store was read: what is wanted is waited for from now on.
-    pub(super) fn resume(&mut self, now: Time) {
-        self.wanted_since = self.missing_wanted().map(|_| now);
+        self.claims.reached(to);
+        (untold <= to).then_some((untold, to))
     }
 
     /// The relay's log is another one: places in it mean nothing any more.
@@ -209,13 +177,6 @@ impl Stream {
     /// The baseline, while this device's own records do not reach it.
     fn open_baseline(&self) -> Option<(u64, RecordHash)> {
         self.baseline.filter(|(seq, _)| *seq > self.last)
-    }
-
-    fn forget_wanted(&mut self) {
-        if self.wanted.is_some_and(|(wanted, _)| wanted <= self.last) {
-            self.wanted = None;
-            self.wanted_since = None;
-        }
     }
 }
 

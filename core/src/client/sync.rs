@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Syncs under way.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "model", derive(Clone))]
 pub(super) struct Syncs {
     open: Vec<SyncNow>,
     /// Pulls of the log sent so far. One is under way at most, so an answer is to the newest.
@@ -24,6 +25,7 @@ pub(super) struct Syncs {
 }
 
 #[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
 struct SyncNow {
     command: CommandId,
     through: Option<OutboxId>,

@@ -1,9 +1,11 @@
-//! A driver's mistakes: named, and without effect. What users see is tested with whole worlds, in the testkit.
+//! A driver's mistakes: named, and without effect; and bounds that take many members to reach. What users see is tested with whole
+//! worlds, in the testkit.
 
 use super::*;
 use crate::{
     client::store::ClientAnswer,
-    ids::BatchId,
+    ids::{BatchId, Cursor, DeviceId, Incarnation, Lane, RecordHash},
+    limits::MAX_INCARNATIONS,
     machine::{LinkInput, StoreInput},
 };
 
@@ -54,4 +56,55 @@ fn an_empty_store_is_opened_without_a_write() {
         let write = matches!(output, ClientOutput::Store(crate::machine::StoreOutput::Persist { .. }));
         assert!(!write, "{output:?}");
     }
+}
+
+#[test]
+fn findings_on_one_members_word_leave_room_for_the_others() {
+    let mut client = client();
+    let gap = |sender, by, from| Verdict::Gap {
+        sender: DeviceId([sender; 8]),
+        inc: Incarnation([0; 8]),
+        lane: Lane::Data,
+        from,
+        to: from,
+        expired: false,
+        by,
+    };
+    let (liar, honest) = (DeviceId([1; 8]), DeviceId([2; 8]));
+    (0..400).for_each(|from| client.verdict(gap(9, Some(liar), from)));
+    assert_eq!(client.verdicts.len(), MAX_VERDICTS_OF_ONE);
+    client.verdict(gap(9, Some(honest), 1));
+    client.verdict(gap(9, None, 1));
+    assert_eq!(client.verdicts.len(), MAX_VERDICTS_OF_ONE + 2);
+    (3..20).for_each(|sender| (0..300).for_each(|from| client.verdict(gap(sender, None, from))));
+    client.verdict(Verdict::RelayReset);
+    assert!(client.verdicts.values().any(|verdict| *verdict == Verdict::RelayReset));
+    assert!(client.verdicts.len() <= MAX_VERDICTS);
+}
+
+#[test]
+fn chains_that_one_member_invents_take_no_room_from_what_another_names() {
+    let (liar, honest, about) = (DeviceId([1; 8]), DeviceId([2; 8]), DeviceId([9; 8]));
+    let id = |inc: u16| {
+        let mut bytes = [0; 8];
+        bytes[..2].copy_from_slice(&inc.to_le_bytes());
+        StreamId { device: about, inc: Incarnation(bytes), lane: Lane::Data }
+    };
+    let mut streams = BTreeMap::new();
+    for inc in 0..1000 {
+        if receive::may_name(&streams, id(inc), liar) {
+            streams.entry(id(inc)).or_insert_with(stream::Stream::default).named(liar, u64::MAX, [1; 8], Time(0));
+        }
+    }
+    assert_eq!(streams.len(), 2 * MAX_INCARNATIONS);
+    assert!(receive::may_name(&streams, id(2000), honest), "another member's word has room of its own");
+    assert!(receive::may_follow(&streams, id(2000)), "and so have records");
+    for inc in 3000..4000 {
+        if receive::may_follow(&streams, id(inc)) {
+            let stream = streams.entry(id(inc)).or_insert_with(stream::Stream::default);
+            stream.accept(1, RecordHash([1; 16]), Cursor(1));
+        }
+    }
+    assert_eq!(streams.len(), 4 * MAX_INCARNATIONS);
+    assert!(receive::may_follow(&streams, id(3000)), "what is followed stays so");
 }

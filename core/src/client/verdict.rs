@@ -29,8 +29,10 @@ pub enum Verdict {
         to: u64,
         /// The relay may simply have expired them.
         expired: bool,
+        /// Who says that they exist. `None` when a later record of the chain itself shows it.
+        by: Option<DeviceId>,
     },
-    /// Another device was shown another record at this place.
+    /// A member names another record for this place than this device holds or was told of.
     Fork {
         /// Whose record.
         sender: DeviceId,
@@ -40,6 +42,8 @@ pub enum Verdict {
         lane: Lane,
         /// Which.
         seq: u64,
+        /// Who names it: somebody that was shown another history, or lies.
+        by: DeviceId,
     },
     /// A device signed two records for one place; both were seen.
     Equivocation {
@@ -71,6 +75,17 @@ impl Verdict {
             Self::Equivocation { .. } => Code::Equivocation,
             Self::RelayReset => Code::RelayReset,
             Self::MissingEpoch { .. } => Code::MissingEpoch,
+        }
+    }
+
+    /// The member on whose word or chains the finding rests, if any.
+    pub(super) const fn rests_on(&self) -> Option<DeviceId> {
+        match *self {
+            Self::Gap { by: Some(member), .. }
+            | Self::Gap { sender: member, by: None, .. }
+            | Self::Fork { by: member, .. }
+            | Self::Equivocation { device: member, .. } => Some(member),
+            Self::Tampered { .. } | Self::RelayReset | Self::MissingEpoch { .. } => None,
         }
     }
 }

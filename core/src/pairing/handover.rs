@@ -4,7 +4,7 @@
 //! handover = group id(32) ‖ access key(32) ‖ SHA-256 of genesis(32)
 //!            ‖ epochs: n(u8) × secret(32)                 from epoch 0
 //!            ‖ relay: len(u16) ‖ address bytes
-//!            ‖ roster: n(u16) × (len(u32) ‖ sealed blob)  in order; the first is the genesis
+//!            ‖ roster: n(u16) × (len(u32) ‖ sealed blob)  authors before whom they admit; the first is the genesis
 //!            ‖ baseline: n(u16) × (device(8) ‖ inc(8) ‖ lane(u8) ‖ seq(u64) ‖ hash(16))
 //! ```
 //! [`Handover::check`] proves that all of it belongs to one group down to the epoch secret. The rest of the roster is judged by the
@@ -41,7 +41,7 @@ pub struct Handover {
     pub epochs: Vec<EpochSecret>,
     /// Its relay.
     pub relay: RelayAddress,
-    /// Its roster records, sealed, in order. The first is the genesis.
+    /// The records that make up its roster, sealed, authors before whom they admit. The first is the genesis.
     pub roster: Vec<Bytes>,
     /// The last record of every chain at the time of joining: nothing at or below is missing.
     pub baseline: Vec<(StreamId, u64, RecordHash)>,

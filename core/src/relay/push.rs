@@ -187,6 +187,9 @@ impl Relay {
         let Some(member) = link.member() else { return };
         let state = member.lanes.lane(lane);
         state.flying = false;
+        if let (Some(code), true) = (refused, bug!(LaneGoesOn)) {
+            return link.refuse(&mut self.fx, code, Request::Push(lane), 0);
+        }
         if let Some(code) = refused {
             state.refuse(code, patience(code));
             let dropped = weight(&core::mem::take(&mut state.waiting));
@@ -219,6 +222,15 @@ fn submit_lane(fx: &mut Effects, link: &mut Link, lane: Lane, now: UnixMillis) {
     let rest = if state.waiting.len() > MAX_ENTRIES { state.waiting.split_off(MAX_ENTRIES) } else { Vec::new() };
     let run = core::mem::replace(&mut state.waiting, rest);
     let weight = weight(&run);
+    if bug!(AckBeforeCommit) {
+        let mut cursor = member.told;
+        let mut at = |(digest, _): &(Digest, Bytes)| {
+            cursor = cursor.next();
+            (*digest, cursor)
+        };
+        let stored = run.iter().map(&mut at).collect();
+        link.send(fx, &ToDevice::Pushed { stored });
+    }
     // Blobs that no news will carry are the store's alone.
     let kept = run.iter().map(|(digest, blob)| (*digest, (blob.len() <= MAX_INLINE).then(|| blob.clone()))).collect();
     let append = Append {

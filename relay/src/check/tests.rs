@@ -45,8 +45,12 @@ fn a_damaged_database_is_reported_and_not_touched() {
 fn a_running_relay_is_left_in_peace() {
     let temp = tempfile::tempdir().unwrap();
     let _running = DataDir::lock(temp.path()).unwrap();
-    let (ok, how) = line(&check(&roomy(temp.path().to_owned())), "data directory");
-    assert!(!ok && how.contains("running"), "{how}");
+    let findings = check(&roomy(temp.path().to_owned()));
+    let (ok, how) = line(&findings, "data directory");
+    assert!(ok && how.contains("running"), "{how}");
+    assert!(findings.all_ok() && findings.running, "running is how a relay should be: {findings:?}");
+    let looked: Vec<_> = findings.lines.iter().map(|line| line.what).collect();
+    assert_eq!(looked, ["configuration", "data directory", "disk"]);
 }
 
 #[test]

@@ -24,6 +24,7 @@ use crate::{
     client_driver::{Board, ClientStation},
     clock::Clock,
     data_dir::DataDir,
+    dial::Patient,
     driver::{self, LINK_INPUTS, Sources},
     pump::Links,
     secrets,
@@ -105,7 +106,8 @@ impl SyncClient {
         let heard = events.downgrade();
         let store = Worker::start("zerok-store", disk, answers)?;
         let board = Board { status, events, stopped };
-        let station = ClientStation::new(Links::new(links), Arc::clone(&options.dialer), store, board);
+        let dialer = Arc::new(Patient::new(Arc::clone(&options.dialer), options.dial_patience));
+        let station = ClientStation::new(Links::new(links), dialer, store, board);
         let sources = Sources { store: answered, links: link_inputs, requests: requested };
         tokio::spawn(async move {
             let (shell, station) = driver::run(machine, station, clock, sources).await;

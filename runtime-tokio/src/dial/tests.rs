@@ -52,3 +52,34 @@ async fn the_cause_named_is_one_of_a_way_that_was_tried() {
     assert_eq!(dial(ways).await.0, Err(LinkFailure::Refused));
     assert_eq!(dial(Vec::new()).await.0, Err(LinkFailure::NoTransport));
 }
+
+/// What a dialer's dials take, one after the other.
+async fn waits(dialer: &Patient, dials: usize) -> Vec<(Result<(), LinkFailure>, Duration)> {
+    let mut waits = Vec::new();
+    for _ in 0..dials {
+        let start = tokio::time::Instant::now();
+        let dialled = dialer.dial(&RelayAddress { key: RelayKey([9; 32]), tcp: Vec::new(), iroh: None }).await;
+        waits.push((dialled.map(drop), start.elapsed()));
+    }
+    waits
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_dial_is_not_waited_for_long_and_later_ones_are_given_more() {
+    let dialer = Patient::new(Arc::new(Way(1, MS(60_000), Ok(()))), FIRST_PATIENCE);
+    let late = Err(LinkFailure::TimedOut);
+    let expected = [(late, MS(3_000)), (late, MS(6_000)), (late, MS(10_000)), (late, MS(10_000))];
+    assert_eq!(waits(&dialer, 4).await, expected);
+    assert_eq!(waits(&dialer, 40).await.last(), Some(&(late, MS(10_000))), "however often");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_path_is_taken_in_the_end_and_a_refusal_is_told_at_once() {
+    let slow = Patient::new(Arc::new(Way(1, MS(5_000), Ok(()))), FIRST_PATIENCE);
+    let late = Err(LinkFailure::TimedOut);
+    // What worked once is given the short time again: the path may be another by then.
+    assert_eq!(waits(&slow, 3).await, [(late, MS(3_000)), (Ok(()), MS(5_000)), (late, MS(3_000))]);
+    let refused = Err(LinkFailure::Refused);
+    let closed = Patient::new(Arc::new(Way(1, MS(5), refused)), FIRST_PATIENCE);
+    assert_eq!(waits(&closed, 2).await, [(refused, MS(5)); 2]);
+}

@@ -176,7 +176,7 @@ mod platform {
             let mut opened = self.0.lock().map_err(|_poisoned| KeyFault::Unavailable)?;
             let store = match &*opened {
                 Some(store) => Arc::clone(store),
-                None => opened.insert(Store::new().map_err(|error| fault(&error))?).clone(),
+                None => opened.insert(Store::new().map_err(|error| missing(&error))?).clone(),
             };
             drop(opened);
             let modifiers = THIS_DEVICE_ONLY.iter().copied().collect();
@@ -203,6 +203,12 @@ mod platform {
                 Err(error) => Err(fault(&error)),
             }
         }
+    }
+
+    /// Without the service nothing can be locked either.
+    fn missing(error: &Error) -> KeyFault {
+        tracing::debug!(%error, "no keychain");
+        KeyFault::Missing
     }
 
     /// A keychain tells "locked" from "broken" unreliably. What is lost for good is told by a missing item alone, so anything else
@@ -235,15 +241,15 @@ mod platform {
 
     impl Vault for Absent {
         fn get(&self, _name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, KeyFault> {
-            Err(KeyFault::Locked)
+            Err(KeyFault::Missing)
         }
 
         fn set(&self, _name: &str, _secret: &[u8]) -> Result<(), KeyFault> {
-            Err(KeyFault::Locked)
+            Err(KeyFault::Missing)
         }
 
         fn remove(&self, _name: &str) -> Result<(), KeyFault> {
-            Err(KeyFault::Locked)
+            Err(KeyFault::Missing)
         }
     }
 }

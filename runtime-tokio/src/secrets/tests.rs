@@ -19,6 +19,8 @@ enum Mood {
     #[default]
     Open,
     Locked,
+    /// No service.
+    Absent,
     Hung,
     /// Takes everything and keeps nothing, as some headless ones do.
     Forgetful,
@@ -29,6 +31,7 @@ impl Fake {
         let mood = *self.mood.lock().unwrap();
         match mood {
             Mood::Locked => Err(KeyFault::Locked),
+            Mood::Absent => Err(KeyFault::Missing),
             Mood::Hung => loop {
                 std::thread::park();
             },
@@ -94,7 +97,7 @@ fn a_working_keychain_holds_the_key_and_nothing_of_the_probe() {
 
 #[test]
 fn d13_without_a_usable_keychain_the_key_lies_in_a_file_and_says_so() {
-    for mood in [Mood::Locked, Mood::Hung, Mood::Forgetful] {
+    for mood in [Mood::Locked, Mood::Absent, Mood::Hung, Mood::Forgetful] {
         let machine = machine(mood);
         let (kind, key) = machine.auto(false).unwrap();
         assert_eq!(kind, KeyStorageKind::File);
@@ -105,9 +108,11 @@ fn d13_without_a_usable_keychain_the_key_lies_in_a_file_and_says_so() {
 
 #[test]
 fn d13_a_demanded_keychain_never_becomes_a_file() {
-    let machine = machine(Mood::Locked);
-    assert_eq!(machine.find(KeyStorageChoice::Keychain, false).unwrap_err(), KeyFault::Locked);
-    assert_eq!(std::fs::read_dir(machine.directory.path()).unwrap().count(), 0);
+    for (mood, fault) in [(Mood::Locked, KeyFault::Locked), (Mood::Absent, KeyFault::Missing)] {
+        let machine = machine(mood);
+        assert_eq!(machine.find(KeyStorageChoice::Keychain, false).unwrap_err(), fault);
+        assert_eq!(std::fs::read_dir(machine.directory.path()).unwrap().count(), 0);
+    }
 }
 
 #[test]

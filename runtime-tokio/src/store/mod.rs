@@ -81,7 +81,7 @@ fn reserve(keys: &dyn KeyStorage, reserved: &mut u64, operations: &[ClientOp]) -
             tracing::error!(%fault, "the counter beside the store key cannot be written");
             // A keychain locks and unlocks as its user comes and goes. The transaction is rolled back, as on a full disk, and may work
             // later; any other fault says nothing of what lies there now.
-            if fault == KeyFault::Locked { StoreFailure::Full } else { StoreFailure::Io }
+            if let KeyFault::Locked | KeyFault::Missing = fault { StoreFailure::Full } else { StoreFailure::Io }
         })?;
         *reserved = raised;
     }

@@ -62,6 +62,22 @@ impl Insider {
         }
     }
 
+    /// A device that this member might admit: its keys, and the group's.
+    #[must_use]
+    pub fn recruit(&mut self) -> Self {
+        let keys = DeviceKeys::generate(&mut self.draw);
+        let draw = Seed::new(self.draw.bytes()).draw("insider");
+        Self { keys, group: self.group, epoch: self.epoch.clone(), draw }
+    }
+
+    /// Seals a record as the next one of its lane after `last`, which it becomes.
+    pub fn write(&mut self, last: &mut Record, record: Record) -> Bytes {
+        let record = Record { sender: self.keys.id(), inc: last.inc, seq: last.seq + 1, prev: last.prev, ..record };
+        let blob = self.seal(&record);
+        *last = Record { prev: self.open(&blob).hash, ..record };
+        blob
+    }
+
     /// Opens a blob of the group.
     ///
     /// # Panics

@@ -14,12 +14,13 @@ use zerok_core::{
     },
     ids::{CommandId, LinkId},
     limits::ClientLimits,
-    machine::StoreOutput,
+    machine::{Machine, StoreOutput},
     rng::Seed,
     seal::{padding::Padding, rest::StoreKey},
-    time::Time,
+    time::{Duration, Time},
 };
 
+use super::{path::Path, world::LATE};
 use crate::store::client::MemoryClientStore;
 
 /// What a device's disk does to the next batches.
@@ -31,6 +32,17 @@ pub enum Disk {
     Full,
     /// Fails, and what it holds is anybody's guess.
     Broken,
+}
+
+/// How a device's driver wakes and drains its machine. All of them are legal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// At its deadline, and at once.
+    Lazy,
+    /// With a tick after every input.
+    Eager,
+    /// Late, and several inputs at a time.
+    Sluggish,
 }
 
 /// A device of the simulation.
@@ -49,6 +61,14 @@ pub struct DeviceNode {
     pub stopped: bool,
     /// What its disk does to batches.
     pub disk: Disk,
+    /// What a batch takes beyond the usual.
+    pub disk_delay: Duration,
+    /// Its disk answers nothing until it is released.
+    pub disk_stalled: bool,
+    /// What the network does to its links.
+    pub path: Path,
+    /// Who wakes it.
+    pub driver: Driver,
     /// How far its wall clock is from the world's, milliseconds. Read at the next start.
     pub clock_skew: i64,
     /// Since when the process does not run, though it lives.
@@ -59,6 +79,14 @@ pub struct DeviceNode {
     pub(super) online: bool,
     /// The disk refused a batch and was not opened again.
     pub(super) refusing: bool,
+    /// Answers that a disk that stands still owes.
+    pub(super) disk_owed: usize,
+    /// When the disk is through with what it was asked so far.
+    pub(super) disk_clear: Time,
+    /// A sluggish driver will look.
+    pub(super) drain_due: bool,
+    /// The key its process is started with, if not its own.
+    pub key_override: Option<[u8; 32]>,
     pub(super) life: u64,
     pub(super) next_command: CommandId,
     pub(super) queue: Vec<StoreOutput<ClientStore>>,
@@ -78,6 +106,14 @@ impl DeviceNode {
             events: Vec::new(),
             stopped: false,
             disk: Disk::Good,
+            disk_delay: Duration::ZERO,
+            disk_stalled: false,
+            path: Path::default(),
+            driver: Driver::Lazy,
+            disk_owed: 0,
+            disk_clear: Time(0),
+            drain_due: false,
+            key_override: None,
             clock_skew: 0,
             asleep: None,
             missed: Vec::new(),
@@ -112,7 +148,7 @@ impl DeviceNode {
         let mut seed = [self.number; 32];
         seed[..8].copy_from_slice(&self.life.to_le_bytes());
         let config = ClientConfig {
-            store_key: self.store_key(),
+            store_key: StoreKey::new(self.key_override.unwrap_or([self.number; 32])),
             kind: self.kind,
             limits: self.limits.clone(),
             padding: Padding::Padme,
@@ -127,7 +163,26 @@ impl DeviceNode {
         self.missed.clear();
         self.queue.clear();
         self.link = None;
+        self.disk_owed = 0;
+        self.disk_clear = Time(0);
+        self.drain_due = false;
         self.life += 1;
+    }
+
+    /// When its driver wakes it, if ever.
+    pub(super) fn due(&self) -> Option<Time> {
+        let due = self.client.as_ref().filter(|_| self.asleep.is_none()).and_then(Machine::deadline)?;
+        Some(if self.driver == Driver::Sluggish { due + LATE } else { due })
+    }
+
+    /// Whether its process runs and has not said that it ended.
+    pub fn is_running(&self) -> bool {
+        self.client.is_some() && !self.stopped
+    }
+
+    /// Whether its process lives and does not run.
+    pub fn is_asleep(&self) -> bool {
+        self.asleep.is_some()
     }
 
     /// Commands that were sent and not answered.
@@ -142,7 +197,12 @@ impl DeviceNode {
 
     /// The key under which its store is sealed.
     pub fn store_key(&self) -> StoreKey {
-        StoreKey::new([self.number; 32])
+        StoreKey::new(self.key_bytes())
+    }
+
+    /// The same, to start a process of one's own over its store.
+    pub fn key_bytes(&self) -> [u8; 32] {
+        [self.number; 32]
     }
 
     /// Findings it was told of, in order.

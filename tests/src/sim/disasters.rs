@@ -2,12 +2,17 @@
 
 use bytes::Bytes;
 use zerok_core::{
+    client::store::ClientOp,
     ids::TransportId,
     machine::{LinkInput, Origin, StoreOutput},
     relay::io::RelayInput,
+    time::UnixMillis,
 };
 
-use super::World;
+use super::{
+    World,
+    world::{EPOCH, Happened, Machined},
+};
 use crate::store::{client::MemoryClientStore, relay::MemoryRelayStore};
 
 impl World {
@@ -18,13 +23,45 @@ impl World {
 
     /// Kills a device's process while its disk is at work: so many of the batches in flight were still written.
     pub fn kill_device_after(&mut self, device: usize, batches: usize) {
-        let node = &mut self.devices[device];
+        let node = &self.devices[device];
         let persists = node.queue.iter().filter_map(|request| match request {
             StoreOutput::Persist { ops, .. } => Some(ops),
             StoreOutput::Load { .. } => None,
         });
-        persists.take(batches).for_each(|ops| node.store.apply(ops));
+        let written: Vec<Vec<ClientOp>> = persists.take(batches).cloned().collect();
+        for ops in written {
+            self.devices[device].store.apply(&ops);
+            self.saw(|| Happened::Persisted(device, ops));
+        }
         self.kill_device(device);
+    }
+
+    /// The same for a relay: of what each of its machines had asked for, so much was still done.
+    pub fn kill_relay_after(&mut self, relay: usize, batches: usize) {
+        for machine in 0..self.relay_node(relay).queues.len() {
+            for _ in 0..batches {
+                if let Some(request) = self.relay_node(relay).queues[machine].pop_front() {
+                    let _nobody_hears = self.relay_performs(relay, request);
+                }
+            }
+        }
+        self.kill_relay_of(relay);
+    }
+
+    /// A relay is told to finish what is under way and end.
+    pub fn drain_relay_of(&mut self, relay: usize) {
+        for machine in 0..self.relay_node(relay).machines.len() {
+            self.tell_relay(Machined { relay, machine }, RelayInput::Drain);
+        }
+    }
+
+    /// Sets a relay's wall clock so far from the world's, and tells it.
+    pub fn set_relay_clock(&mut self, relay: usize, skew: i64) {
+        self.relay_node(relay).clock_skew = skew;
+        let millis = UnixMillis((EPOCH.0 + self.now.0 / 1000).saturating_add_signed(skew));
+        for machine in 0..self.relay_node(relay).machines.len() {
+            self.tell_relay(Machined { relay, machine }, RelayInput::WallClock(millis));
+        }
     }
 
     /// Copies a device, store and keychain, to another machine and starts it there.
@@ -44,9 +81,14 @@ impl World {
 
     /// Restarts the relay over another database.
     pub fn swap_relay(&mut self, store: MemoryRelayStore) {
-        self.kill_relay();
-        self.relay.store = store;
-        self.start_relay();
+        self.swap_relay_of(0, store);
+    }
+
+    /// Restarts one of the relays over another database.
+    pub fn swap_relay_of(&mut self, relay: usize, store: MemoryRelayStore) {
+        self.kill_relay_of(relay);
+        self.relay_node(relay).store = store;
+        self.start_relay_of(relay);
     }
 
     /// The first flights devices have sent, as whoever records the network has them: device and bytes.
@@ -60,8 +102,9 @@ impl World {
         self.relay.next_link = self.relay.next_link.next();
         let link = self.relay.next_link;
         let opened = LinkInput::Opened { link, transport: TransportId::TCP, origin: Origin::default() };
-        self.later_relay(0, half, RelayInput::Link(opened));
-        self.later_relay(0, half, RelayInput::Link(LinkInput::Bytes { link, bytes }));
+        let at = Machined { relay: 0, machine: 0 };
+        self.later_relay(at, half, RelayInput::Link(opened));
+        self.later_relay(at, half, RelayInput::Link(LinkInput::Bytes { link, bytes }));
     }
 
     /// What the relay has sent to strangers.

@@ -53,7 +53,7 @@ impl World {
         for wire in gone {
             self.lose_in_flight(&wire);
             let closed = LinkInput::Closed { link: wire.relay_link, cause: LinkFailure::Reset };
-            self.later_relay(wire.machine, self.half, RelayInput::Link(closed));
+            self.later_relay(wire.at, self.half, RelayInput::Link(closed));
         }
     }
 

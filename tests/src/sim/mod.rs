@@ -7,14 +7,17 @@ mod device;
 mod disasters;
 mod faults;
 mod links;
+mod path;
 mod relay;
 mod tap;
 mod transcript;
 mod world;
 
 pub use self::{
-    device::{DeviceNode, Disk},
+    device::{DeviceNode, Disk, Driver},
+    path::Path,
     relay::RelayNode,
+    tap::{Said, Tap},
     transcript::Transcript,
-    world::World,
+    world::{Happened, World},
 };

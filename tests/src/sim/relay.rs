@@ -1,14 +1,17 @@
 //! One simulated relay: machines over one store, joined by announcements.
 
+use std::collections::VecDeque;
+
 use zerok_core::{
     address::RelayAddress,
     channel::ChannelKind,
     ids::{LinkId, RelayId, RelayKey},
     limits::RelayLimits,
-    relay::{Relay, RelayConfig},
+    machine::StoreOutput,
+    relay::{Relay, RelayConfig, store::RelayStore},
     rng::Seed,
     seal::keys::LinkSecret,
-    time::Time,
+    time::{Duration, Time},
 };
 
 use crate::store::relay::MemoryRelayStore;
@@ -19,6 +22,19 @@ pub struct RelayNode {
     pub machines: Vec<Relay>,
     /// What a crash leaves.
     pub store: MemoryRelayStore,
+    /// What a batch takes beyond the usual.
+    pub disk_delay: Duration,
+    /// Its disk answers nothing until it is released.
+    pub disk_stalled: bool,
+    /// How far its wall clock is from the world's, milliseconds. Read at the next start.
+    pub clock_skew: i64,
+    /// The next announcement between its machines is lost, and they know that one was.
+    pub lose_announcements: bool,
+    /// One of its machines has ended by itself since the last start.
+    pub stopped: bool,
+    pub(super) queues: Vec<VecDeque<StoreOutput<RelayStore>>>,
+    /// Machines whose disk that stands still owes an answer.
+    pub(super) disk_owed: Vec<usize>,
     pub(super) life: u64,
     pub(super) next_link: LinkId,
     pub(super) next_machine: usize,
@@ -33,6 +49,13 @@ impl RelayNode {
         Self {
             machines: Vec::new(),
             store: MemoryRelayStore::new(RelayId([7; 16])),
+            disk_delay: Duration::ZERO,
+            disk_stalled: false,
+            clock_skew: 0,
+            lose_announcements: false,
+            stopped: false,
+            queues: Vec::new(),
+            disk_owed: Vec::new(),
             life: 0,
             next_link: LinkId(0),
             next_machine: 0,
@@ -44,8 +67,10 @@ impl RelayNode {
     }
 
     pub(super) fn start(&mut self, now: Time) {
-        self.life += 1;
+        self.crash();
+        self.stopped = false;
         self.next_link = LinkId(0);
+        self.queues = (0..self.count).map(|_| VecDeque::new()).collect();
         for machine in 0..self.count {
             let mut seed = [200; 32];
             seed[0] = machine as u8;
@@ -56,8 +81,18 @@ impl RelayNode {
         }
     }
 
+    /// Another relay like this one, with an empty database.
+    pub(super) fn sibling(&self, number: u8) -> Self {
+        let mut sibling = Self::new(self.count, self.kind, self.limits.clone());
+        sibling.secret = [99 - number; 32];
+        sibling.store = MemoryRelayStore::new(RelayId([7 + number; 16]));
+        sibling
+    }
+
     pub(super) fn crash(&mut self) {
         self.machines.clear();
+        self.queues.clear();
+        self.disk_owed.clear();
         self.life += 1;
     }
 

@@ -1,4 +1,4 @@
-//! Reads the messages on a plain link, for transcripts. Knows frames and flags, nothing of machines.
+//! Reads the messages on a plain link, for transcripts and the model. Knows frames and flags, nothing of machines.
 
 use bytes::{Buf, Bytes, BytesMut};
 use zerok_core::wire::{
@@ -12,18 +12,21 @@ const MESSAGE_2: usize = 48;
 const TAG: usize = 16;
 
 /// One direction of a link.
-#[derive(Default)]
-pub(super) struct Tap {
+#[derive(Debug, Clone, Default)]
+pub struct Tap {
     buffer: BytesMut,
     assembly: BytesMut,
     frames: u64,
 }
 
 /// What passed.
-pub(super) enum Said {
+#[derive(Debug, Clone)]
+pub enum Said {
+    /// A message of a device.
     ToRelay(ToRelay),
     /// The first flight of a device without a group.
     Claim,
+    /// A message of the relay.
     ToDevice(ToDevice),
     /// The answer to it.
     Open,
@@ -31,7 +34,7 @@ pub(super) enum Said {
 
 impl Tap {
     /// Messages that became whole with these bytes, from a device.
-    pub(super) fn device_says(&mut self, bytes: &Bytes) -> Vec<Said> {
+    pub fn device_says(&mut self, bytes: &Bytes) -> Vec<Said> {
         if self.frames == 0 && self.buffer.is_empty() {
             self.buffer.extend_from_slice(&bytes[PREAMBLE.min(bytes.len())..]);
         } else {
@@ -52,7 +55,7 @@ impl Tap {
     }
 
     /// The same from a relay.
-    pub(super) fn relay_says(&mut self, bytes: &Bytes) -> Vec<Said> {
+    pub fn relay_says(&mut self, bytes: &Bytes) -> Vec<Said> {
         self.buffer.extend_from_slice(bytes);
         let mut said = Vec::new();
         while let Some((first, message)) = self.next(MESSAGE_2) {

@@ -25,12 +25,22 @@ pub struct Transcript {
     ids: BTreeMap<BlobId, String>,
     /// The last status told of each device, in words: a reader cares for what changed in them.
     statuses: BTreeMap<String, String>,
+    quiet: bool,
 }
 
 impl Transcript {
     /// Everything so far.
     pub fn text(&self) -> String {
         self.lines.join("\n")
+    }
+
+    /// Says nothing from now on: a thousand runs need no story.
+    pub fn silence(&mut self) {
+        self.quiet = true;
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// Forgets what was said so far, but not the names of things.
@@ -43,12 +53,18 @@ impl Transcript {
     }
 
     fn line(&mut self, now: Time, who: &str, mark: char, what: &str) {
+        if self.quiet {
+            return;
+        }
         let (seconds, millis) = (now.0 / 1_000_000, now.0 / 1000 % 1000);
         self.lines.push(format!("@{seconds}.{millis:03}s {who:<7}{mark} {what}"));
     }
 
     /// Names the blobs of a batch that a device is about to write.
     pub(super) fn learn(&mut self, who: &str, ops: &[ClientOp]) {
+        if self.quiet {
+            return;
+        }
         for (entry, _) in super::world::names(ops) {
             let name = match Kind::of(entry.kind) {
                 Some(Kind::Data) => format!("{who}/{}", entry.seq),
@@ -61,6 +77,9 @@ impl Transcript {
     }
 
     pub(super) fn durable(&mut self, now: Time, who: &str, batch: BatchId, ops: &[ClientOp]) {
+        if self.quiet {
+            return;
+        }
         let mut parts = Vec::new();
         for op in ops {
             match op {
@@ -91,6 +110,9 @@ impl Transcript {
     /// What a relay's batch is about, before it is known what becomes of it.
     pub(super) fn relay_store(&self, request: &StoreOutput<RelayStore>) -> Vec<String> {
         let StoreOutput::Persist { batch, ops } = request else { return Vec::new() };
+        if self.quiet {
+            return Vec::new();
+        }
         let mut said = Vec::new();
         for op in ops {
             let what = match op {
@@ -121,6 +143,9 @@ impl Transcript {
     }
 
     pub(super) fn command(&mut self, now: Time, who: &str, id: CommandId, command: &ClientCommand) {
+        if self.quiet {
+            return;
+        }
         let what = match command {
             ClientCommand::Enable { name } => format!("enable as {name:?}"),
             ClientCommand::Push { data, .. } => match std::str::from_utf8(data) {
@@ -138,6 +163,9 @@ impl Transcript {
     }
 
     pub(super) fn done(&mut self, now: Time, who: &str, id: CommandId, result: &Result<Reply, Rejection>) {
+        if self.quiet {
+            return;
+        }
         let what = match result {
             Ok(Reply::Pushed { blob_id, .. }) => format!("pushed {}", self.id(*blob_id)),
             Ok(Reply::Queued { blob_id }) => format!("queued {}", self.id(*blob_id)),
@@ -157,6 +185,9 @@ impl Transcript {
     }
 
     pub(super) fn event(&mut self, now: Time, who: &str, event: &ClientEvent) {
+        if self.quiet {
+            return;
+        }
         let what = match event {
             ClientEvent::Status(status) => {
                 let words = format!("{:?}, {:?}, {} pending", status.state, status.indicator, status.pending);

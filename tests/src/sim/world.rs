@@ -1,7 +1,9 @@
 //! The event loop: what happens next, to whom, and when.
 //!
 //! Every effect of a machine becomes an event with a delay; events at one time happen in the order in which they were caused. A
-//! machine is ticked at its deadline and not before, as the laziest legal driver would.
+//! machine is ticked at its deadline and not before, as the laziest legal driver would, unless its [`Driver`] says otherwise.
+//!
+//! Whoever watches turns [`World::watch`] on and takes what [`Happened`] after each step, in order.
 
 use std::collections::BTreeMap;
 
@@ -9,23 +11,29 @@ use bytes::Bytes;
 use zerok_core::{
     channel::ChannelKind,
     client::{
-        command::{ClientCommand, Lifecycle, Rejection, Reply},
+        command::{ClientCommand, ClientEvent, Lifecycle, Rejection, Reply},
         io::{ClientInput, ClientOutput},
         store::{ClientAnswer, ClientOp, ClientQuery},
     },
-    ids::CommandId,
+    error::CloseReason,
+    ids::{CommandId, Digest, GroupId},
     limits::{ClientLimits, RelayLimits},
     machine::{LinkInput, Machine, StoreFailure, StoreInput, StoreOutput},
-    relay::io::{RelayInput, RelayOutput},
+    relay::{
+        io::{RelayInput, RelayOutput},
+        store::{RelayOp, RelayOutcome, RelayStore, Stored},
+    },
     time::{Duration, Time, UnixMillis},
 };
 
-use super::{DeviceNode, Disk, RelayNode, Transcript, links::Wire};
+use super::{DeviceNode, Disk, Driver, RelayNode, Transcript, links::Wire};
 
 /// Half of a round trip.
 pub(super) const HALF: Duration = Duration::from_millis(25);
 /// What a commit takes.
 const DISK: Duration = Duration::from_millis(3);
+/// How late a sluggish driver is.
+pub(super) const LATE: Duration = Duration::from_millis(40);
 /// The wall clock at time zero: 2026-01-01.
 pub(super) const EPOCH: UnixMillis = UnixMillis(1_767_225_600_000);
 
@@ -37,18 +45,61 @@ pub(super) enum Node {
 }
 
 enum Event {
-    Device { device: usize, life: u64, input: ClientInput },
-    DeviceDisk { device: usize, life: u64 },
-    Relay { machine: usize, life: u64, input: RelayInput },
-    RelayDisk { machine: usize, life: u64, request: StoreOutput<zerok_core::relay::store::RelayStore> },
+    Device {
+        device: usize,
+        life: u64,
+        input: ClientInput,
+    },
+    DeviceDisk {
+        device: usize,
+        life: u64,
+    },
+    /// A sluggish driver looks at what its machine has put out.
+    DeviceDrain {
+        device: usize,
+        life: u64,
+    },
+    Relay {
+        at: Machined,
+        life: u64,
+        input: RelayInput,
+    },
+    RelayDisk {
+        at: Machined,
+        life: u64,
+    },
 }
 
-/// Devices, one relay, and time.
+/// One machine of one relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Machined {
+    pub(super) relay: usize,
+    pub(super) machine: usize,
+}
+
+/// What a watcher may want to know, in the order in which it happened.
+#[derive(Debug)]
+pub enum Happened {
+    /// A device's batch is on its disk.
+    Persisted(usize, Vec<ClientOp>),
+    /// A command was answered.
+    Done(usize, CommandId, Result<Reply, Rejection>),
+    /// An application was told something.
+    Event(usize, ClientEvent),
+    /// A relay's store took a run of blobs: the relay, the group, and what became of each.
+    Appended(usize, GroupId, Vec<(Digest, Stored)>),
+    /// A device closed a link.
+    Closed(usize, CloseReason),
+}
+
+/// Devices, relays, and time.
 pub struct World {
     /// The devices, in order of creation.
     pub devices: Vec<DeviceNode>,
-    /// The relay.
+    /// The relay that devices are told of first.
     pub relay: RelayNode,
+    /// Relays beside it.
+    pub others: Vec<RelayNode>,
     /// What happened, in words; complete on the plain channel, without messages on Noise.
     pub transcript: Transcript,
     pub(super) now: Time,
@@ -69,6 +120,9 @@ pub struct World {
     pub dials: u64,
     pub(super) first_flights: Vec<(usize, Bytes)>,
     pub(super) to_strangers: Vec<Bytes>,
+    watched: Option<Vec<Happened>>,
+    /// What networks roll; see [`super::Path`].
+    pub(super) dice: u64,
 }
 
 impl World {
@@ -82,6 +136,7 @@ impl World {
         let mut world = Self {
             devices: Vec::new(),
             relay: RelayNode::new(machines, kind, relay),
+            others: Vec::new(),
             transcript: Transcript::default(),
             now: Time(0),
             sequence: 0,
@@ -96,6 +151,8 @@ impl World {
             dials: 0,
             first_flights: Vec::new(),
             to_strangers: Vec::new(),
+            watched: None,
+            dice: 1,
         };
         world.start_relay();
         world
@@ -139,20 +196,74 @@ impl World {
 
     /// Starts the relay's process.
     pub fn start_relay(&mut self) {
+        self.start_relay_of(0);
+    }
+
+    /// Starts the process of one of the relays.
+    pub fn start_relay_of(&mut self, relay: usize) {
         self.transcript.note(self.now, "relay", "start");
-        self.relay.start(self.now);
-        for machine in 0..self.relay.machines.len() {
-            self.drain_relay(machine);
-            let millis = UnixMillis(EPOCH.0 + self.now.0 / 1000);
-            self.tell_relay(machine, RelayInput::WallClock(millis));
+        let now = self.now;
+        let node = self.relay_node(relay);
+        node.start(now);
+        let machines = node.machines.len();
+        let millis = UnixMillis((EPOCH.0 + now.0 / 1000).saturating_add_signed(node.clock_skew));
+        for machine in 0..machines {
+            let at = Machined { relay, machine };
+            self.drain_relay(at);
+            self.tell_relay(at, RelayInput::WallClock(millis));
         }
     }
 
     /// Kills the relay's process.
     pub fn kill_relay(&mut self) {
+        self.kill_relay_of(0);
+    }
+
+    /// Kills the process of one of the relays.
+    pub fn kill_relay_of(&mut self, relay: usize) {
         self.transcript.note(self.now, "relay", "kill -9");
-        self.relay.crash();
-        self.cut(Node::Relay(0));
+        self.relay_node(relay).crash();
+        self.cut(Node::Relay(relay));
+    }
+
+    /// One of the relays; the first is [`World::relay`].
+    ///
+    /// # Panics
+    /// When there is no such relay.
+    pub fn relay_node(&mut self, relay: usize) -> &mut RelayNode {
+        match relay.checked_sub(1) {
+            None => &mut self.relay,
+            Some(other) => &mut self.others[other],
+        }
+    }
+
+    pub(super) fn relays(&self) -> impl Iterator<Item = &RelayNode> {
+        std::iter::once(&self.relay).chain(&self.others)
+    }
+
+    /// Adds another relay, with a key and a database of its own, and starts it.
+    pub fn add_relay(&mut self) -> usize {
+        let relay = self.others.len() + 1;
+        let node = self.relay.sibling(u8::try_from(relay).unwrap_or(u8::MAX));
+        self.others.push(node);
+        self.start_relay_of(relay);
+        relay
+    }
+
+    /// From now on what happens is noted for [`World::happened`].
+    pub fn watch(&mut self) {
+        self.watched = Some(Vec::new());
+    }
+
+    /// What happened since the last call.
+    pub fn happened(&mut self) -> Vec<Happened> {
+        self.watched.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    pub(super) fn saw(&mut self, what: impl FnOnce() -> Happened) {
+        if let Some(watched) = &mut self.watched {
+            watched.push(what());
+        }
     }
 
     /// Sends a command and gives its id.
@@ -215,11 +326,11 @@ impl World {
         }
     }
 
-    fn next_time(&self) -> Option<Time> {
+    /// When something happens next, if ever.
+    pub fn next_time(&self) -> Option<Time> {
         let event = self.events.keys().next().map(|(time, _)| *time);
-        let devices = self.devices.iter().filter(|node| node.asleep.is_none()).filter_map(|node| node.client.as_ref());
-        let devices = devices.filter_map(Machine::deadline);
-        let relays = self.relay.machines.iter().filter_map(Machine::deadline);
+        let devices = self.devices.iter().filter_map(DeviceNode::due);
+        let relays = self.relays().flat_map(|node| &node.machines).filter_map(Machine::deadline);
         devices.chain(relays).chain(event).min().map(|time| time.max(self.now))
     }
 
@@ -236,19 +347,19 @@ impl World {
             return true;
         }
         for device in 0..self.devices.len() {
-            let node = &self.devices[device];
-            let due = node.client.as_ref().filter(|_| node.asleep.is_none()).and_then(Machine::deadline);
-            if due.is_some_and(|due| due <= time) {
+            if self.devices[device].due().is_some_and(|due| due <= time) {
                 self.tell(device, ClientInput::Tick);
                 let deadline = self.devices[device].client.as_ref().and_then(Machine::deadline);
                 assert!(deadline.is_none_or(|next| next > time), "{} would spin", self.devices[device].name);
             }
         }
-        for machine in 0..self.relay.machines.len() {
-            if self.relay.machines[machine].deadline().is_some_and(|due| due <= time) {
-                self.tell_relay(machine, RelayInput::Tick);
-                let deadline = self.relay.machines.get(machine).and_then(Machine::deadline);
-                assert!(deadline.is_none_or(|next| next > time), "the relay would spin");
+        for relay in 0..=self.others.len() {
+            for machine in 0..self.relay_node(relay).machines.len() {
+                let deadline = |world: &mut Self| world.relay_node(relay).machines.get(machine)?.deadline();
+                if deadline(self).is_some_and(|due| due <= time) {
+                    self.tell_relay(Machined { relay, machine }, RelayInput::Tick);
+                    assert!(deadline(self).is_none_or(|next| next > time), "the relay would spin");
+                }
             }
         }
         true
@@ -258,24 +369,86 @@ impl World {
         match event {
             Event::Device { device, life, input } if self.devices[device].life == life => self.tell(device, input),
             Event::DeviceDisk { device, life } if self.devices[device].life == life => self.device_disk(device),
-            Event::Relay { machine, life, input } if self.relay.life == life => self.tell_relay(machine, input),
-            Event::RelayDisk { machine, life, request } if self.relay.life == life => {
-                let said = self.transcript.relay_store(&request);
-                let answer = self.relay.store.perform(request);
-                self.transcript.relay_stored(self.now, said, &answer);
-                self.tell_relay(machine, RelayInput::Store(answer));
+            Event::DeviceDrain { device, life } if self.devices[device].life == life => {
+                self.devices[device].drain_due = false;
+                self.drain_device(device);
             }
+            Event::Relay { at, life, input } if self.relay_node(at.relay).life == life => self.tell_relay(at, input),
+            Event::RelayDisk { at, life } if self.relay_node(at.relay).life == life => self.relay_disk(at),
             // The process it was meant for is gone.
             _ => {}
         }
     }
 
+    /// Lets a disk that stood still go on.
+    pub fn release_disk(&mut self, device: usize) {
+        let node = &mut self.devices[device];
+        node.disk_stalled = false;
+        let life = node.life;
+        for _ in 0..std::mem::take(&mut node.disk_owed) {
+            self.at(DISK, Event::DeviceDisk { device, life });
+        }
+    }
+
+    /// The same for a relay's.
+    pub fn release_relay_disk(&mut self, relay: usize) {
+        let node = self.relay_node(relay);
+        node.disk_stalled = false;
+        let life = node.life;
+        for machine in std::mem::take(&mut node.disk_owed) {
+            self.at(DISK, Event::RelayDisk { at: Machined { relay, machine }, life });
+        }
+    }
+
+    fn relay_disk(&mut self, at: Machined) {
+        let node = self.relay_node(at.relay);
+        if node.disk_stalled {
+            return node.disk_owed.push(at.machine);
+        }
+        let Some(request) = node.queues.get_mut(at.machine).and_then(std::collections::VecDeque::pop_front) else {
+            return;
+        };
+        let answer = self.relay_performs(at.relay, request);
+        self.tell_relay(at, RelayInput::Store(answer));
+    }
+
+    /// A relay's store does what was asked of it.
+    pub(super) fn relay_performs(&mut self, relay: usize, request: StoreOutput<RelayStore>) -> StoreInput<RelayStore> {
+        let said = self.transcript.relay_store(&request);
+        let watched = self.watched.is_some();
+        let asked = match &request {
+            StoreOutput::Persist { ops, .. } if watched => match ops.first() {
+                Some(RelayOp::Append(append)) => {
+                    Some((append.group, append.blobs.iter().map(|(digest, _)| *digest).collect::<Vec<_>>()))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let answer = self.relay_node(relay).store.perform(request);
+        if let (Some((group, digests)), StoreInput::Persisted { outcomes, .. }) = (asked, &answer)
+            && let Some(RelayOutcome::Appended { results, .. }) = outcomes.first()
+        {
+            let stored = digests.into_iter().zip(results.iter().copied()).collect();
+            self.saw(|| Happened::Appended(relay, group, stored));
+        }
+        self.transcript.relay_stored(self.now, said, &answer);
+        answer
+    }
+
     fn device_disk(&mut self, device: usize) {
         let node = &mut self.devices[device];
+        if node.disk_stalled {
+            node.disk_owed += 1;
+            return;
+        }
         let answer = match node.queue.remove(0) {
             StoreOutput::Persist { batch, ops } if node.disk == Disk::Good && !node.refusing => {
                 node.store.apply(&ops);
                 self.transcript.durable(self.now, node.name, batch, &ops);
+                if let Some(watched) = &mut self.watched {
+                    watched.push(Happened::Persisted(device, ops));
+                }
                 StoreInput::Persisted { batch, outcomes: Vec::new() }
             }
             StoreOutput::Persist { batch, .. } => {
@@ -298,17 +471,29 @@ impl World {
         if self.devices[device].asleep.is_some() {
             return self.devices[device].missed.push(input);
         }
-        if let Some(client) = &mut self.devices[device].client {
+        let node = &mut self.devices[device];
+        if let Some(client) = &mut node.client {
             client.handle(now, input).expect("the simulation is a correct driver");
+            match node.driver {
+                Driver::Lazy => {}
+                Driver::Eager => client.handle(now, ClientInput::Tick).expect("a tick is never a mistake"),
+                Driver::Sluggish => {
+                    let life = node.life;
+                    if !std::mem::replace(&mut node.drain_due, true) {
+                        self.at(LATE, Event::DeviceDrain { device, life });
+                    }
+                    return;
+                }
+            }
             self.drain_device(device);
         }
     }
 
-    fn tell_relay(&mut self, machine: usize, input: RelayInput) {
+    pub(super) fn tell_relay(&mut self, at: Machined, input: RelayInput) {
         let now = self.now;
-        if let Some(relay) = self.relay.machines.get_mut(machine) {
+        if let Some(relay) = self.relay_node(at.relay).machines.get_mut(at.machine) {
             relay.handle(now, input).expect("the simulation is a correct driver");
-            self.drain_relay(machine);
+            self.drain_relay(at);
         }
     }
 
@@ -318,11 +503,19 @@ impl World {
             Event::Device { device, input: ClientInput::Link(LinkInput::Bytes { link, .. }), .. } => {
                 (*device, *link) != (wire.device, wire.device_link)
             }
-            Event::Relay { machine, input: RelayInput::Link(LinkInput::Bytes { link, .. }), .. } => {
-                (*machine, *link) != (wire.machine, wire.relay_link)
+            Event::Relay { at, input: RelayInput::Link(LinkInput::Bytes { link, .. }), .. } => {
+                (*at, *link) != (wire.at, wire.relay_link)
             }
             _ => true,
         });
+    }
+
+    /// A disk is one queue: what is asked later is not answered earlier, however its pace changes.
+    fn at_disk(&mut self, device: usize, delay: Duration, event: Event) {
+        let node = &mut self.devices[device];
+        node.disk_clear = node.disk_clear.max(self.now + delay);
+        let delay = node.disk_clear.since(self.now);
+        self.at(delay, event);
     }
 
     fn at(&mut self, delay: Duration, event: Event) {
@@ -335,33 +528,39 @@ impl World {
         self.at(delay, Event::Device { device, life, input });
     }
 
-    pub(super) fn later_relay(&mut self, machine: usize, delay: Duration, input: RelayInput) {
-        let life = self.relay.life;
-        self.at(delay, Event::Relay { machine, life, input });
+    pub(super) fn later_relay(&mut self, at: Machined, delay: Duration, input: RelayInput) {
+        let life = self.relay_node(at.relay).life;
+        self.at(delay, Event::Relay { at, life, input });
     }
 
     fn drain_device(&mut self, device: usize) {
         while let Some(output) = self.devices[device].client.as_mut().and_then(Machine::poll) {
             assert!(!self.devices[device].stopped || matches!(output, ClientOutput::Done { .. }), "more after the end");
             match output {
-                ClientOutput::Open { link, .. } => self.dial(device, link),
+                ClientOutput::Open { link, target } => self.dial(device, link, target.key),
                 ClientOutput::Link(output) => self.device_link(device, output),
                 ClientOutput::Store(output) => {
                     if let StoreOutput::Persist { ops, .. } = &output {
                         self.transcript.learn(self.devices[device].name, ops);
                     }
-                    let life = self.devices[device].life;
-                    self.devices[device].queue.push(output);
-                    self.at(DISK, Event::DeviceDisk { device, life });
+                    let node = &mut self.devices[device];
+                    node.queue.push(output);
+                    let (life, delay) = (node.life, DISK + node.disk_delay);
+                    self.at_disk(device, delay, Event::DeviceDisk { device, life });
                 }
                 ClientOutput::Done { command, result } => {
                     self.transcript.done(self.now, self.devices[device].name, command, &result);
+                    self.saw(|| Happened::Done(device, command, result.clone()));
                     let earlier = self.devices[device].replies.insert(command, result);
                     assert!(earlier.is_none(), "{} answered c{} twice", self.devices[device].name, command.0);
                 }
                 ClientOutput::Event(event) => {
                     self.transcript.event(self.now, self.devices[device].name, &event);
-                    self.devices[device].events.push(event);
+                    if let Some(watched) = &mut self.watched {
+                        watched.push(Happened::Event(device, event));
+                    } else {
+                        self.devices[device].events.push(event);
+                    }
                 }
                 ClientOutput::Stopped => {
                     self.transcript.note(self.now, self.devices[device].name, "stopped");
@@ -371,20 +570,36 @@ impl World {
         }
     }
 
-    fn drain_relay(&mut self, machine: usize) {
-        while let Some(output) = self.relay.machines.get_mut(machine).and_then(Machine::poll) {
+    fn drain_relay(&mut self, at: Machined) {
+        while let Some(output) = self.relay_node(at.relay).machines.get_mut(at.machine).and_then(Machine::poll) {
             match output {
-                RelayOutput::Link(output) => self.relay_link(machine, output),
+                RelayOutput::Link(output) => self.relay_link(at, output),
                 RelayOutput::Store(request) => {
-                    let life = self.relay.life;
-                    self.at(DISK, Event::RelayDisk { machine, life, request });
+                    let node = self.relay_node(at.relay);
+                    node.queues[at.machine].push_back(request);
+                    let (life, delay) = (node.life, DISK + node.disk_delay);
+                    self.at(delay, Event::RelayDisk { at, life });
                 }
                 RelayOutput::Announce(announce) => {
-                    for other in (0..self.relay.machines.len()).filter(|other| *other != machine) {
-                        self.later_relay(other, Duration::ZERO, RelayInput::Announced(announce));
+                    let node = self.relay_node(at.relay);
+                    let machines = node.machines.len();
+                    if std::mem::take(&mut node.lose_announcements) {
+                        // What was lost is not known: every other machine asks for everything.
+                        for machine in (0..machines).filter(|machine| *machine != at.machine) {
+                            let at = Machined { machine, ..at };
+                            self.later_relay(at, LATE, RelayInput::AnnouncedUnknown);
+                        }
+                        continue;
+                    }
+                    for machine in (0..machines).filter(|machine| *machine != at.machine) {
+                        let at = Machined { machine, ..at };
+                        self.later_relay(at, Duration::ZERO, RelayInput::Announced(announce));
                     }
                 }
-                RelayOutput::Stopped => self.transcript.note(self.now, "relay", "stopped"),
+                RelayOutput::Stopped => {
+                    self.relay_node(at.relay).stopped = true;
+                    self.transcript.note(self.now, "relay", "stopped");
+                }
             }
         }
     }
@@ -394,7 +609,7 @@ impl Drop for World {
     /// A failing test tells its story.
     #[allow(clippy::print_stderr, reason = "the test harness shows it with the failure")]
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() && !self.transcript.is_quiet() {
             eprintln!("{}", self.transcript.text());
         }
     }

@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+#[cfg(feature = "bugs")]
+use zerok_core::bugs::{Bug, is_seeded};
 use zerok_core::{
     ids::{Cursor, Digest, GroupId, LinkKey, MailboxId, RelayId, Tag},
     limits::MAX_MAILBOX_MESSAGES,
@@ -36,6 +38,8 @@ pub struct MemoryRelayStore {
     room: u64,
     /// It was full and has not been opened again.
     full: bool,
+    /// Nothing at all fits any more, mailboxes included.
+    stuffed: bool,
     /// Everything fails like this.
     broken: Option<StoreFailure>,
 }
@@ -48,6 +52,9 @@ struct Log {
     cursors: BTreeMap<Digest, Cursor>,
     bytes: u64,
     members: BTreeMap<LinkKey, Seen>,
+    /// Rows that have a cursor and are not inserted yet, as a seeded bug has it: until so many batches later.
+    #[cfg(feature = "bugs")]
+    late: Vec<(u8, Cursor, Row)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -86,6 +93,7 @@ impl MemoryRelayStore {
             expiry: None,
             room: u64::MAX,
             full: false,
+            stuffed: false,
             broken: None,
         }
     }
@@ -93,6 +101,11 @@ impl MemoryRelayStore {
     /// Gives it room for so many bytes of blobs.
     pub fn set_room(&mut self, bytes: u64) {
         self.room = bytes;
+    }
+
+    /// Its disk has no room for anything, or has again.
+    pub fn set_full(&mut self, full: bool) {
+        self.stuffed = full;
     }
 
     /// From now on everything fails.
@@ -162,9 +175,12 @@ impl MemoryRelayStore {
         if let Some(failure) = self.broken {
             return Err(failure);
         }
+        self.full |= self.stuffed;
         if self.full {
             return Err(StoreFailure::Full);
         }
+        #[cfg(feature = "bugs")]
+        self.groups.values_mut().for_each(Log::insert_late);
         let before = self.clone();
         let outcomes = ops.into_iter().filter_map(|op| self.apply(op)).collect();
         let used: u64 = self.groups.values().map(|log| log.bytes).sum();
@@ -229,6 +245,10 @@ impl MemoryRelayStore {
         let before = log.head;
         let mut results = Vec::new();
         for (digest, blob) in blobs {
+            #[cfg(feature = "bugs")]
+            if is_seeded(Bug::RelayForgetsDuplicates) {
+                log.cursors.remove(&digest);
+            }
             if let Some(cursor) = log.cursors.get(&digest) {
                 results.push(Stored::Duplicate(*cursor));
                 continue;
@@ -247,7 +267,14 @@ impl MemoryRelayStore {
             log.cursors.insert(digest, log.head);
             log.members.entry(link).or_default().own = Some((log.head, digest));
             let expires = UnixMillis(now.0 + retention.as_millis() as u64);
-            log.blobs.insert(log.head, Row { digest, blob, expires });
+            let row = Row { digest, blob, expires };
+            #[cfg(feature = "bugs")]
+            if is_seeded(Bug::CursorOutsideInsert) && log.head.0.is_multiple_of(2) {
+                log.late.push((2, log.head, row));
+                results.push(Stored::At(log.head));
+                continue;
+            }
+            log.blobs.insert(log.head, row);
             results.push(Stored::At(log.head));
         }
         RelayOutcome::Appended { before, head: log.head, results }
@@ -349,7 +376,11 @@ impl MemoryRelayStore {
         };
         let other = log.blobs.get(&query.after).is_some_and(|row| row.digest.tag() != query.tag);
         let reset = query.after > log.head || (query.tag != Tag::default() && other);
-        let mut page = LogPage { after: query.after, floor: log.floor, head: log.head, reset, entries: Vec::new() };
+        #[cfg(not(feature = "bugs"))]
+        let head = log.head;
+        #[cfg(feature = "bugs")]
+        let head = log.visible_head();
+        let mut page = LogPage { after: query.after, floor: log.floor, head, reset, entries: Vec::new() };
         let mut used = 0;
         if !reset {
             for (cursor, row) in log.blobs.range(query.after.next()..) {
@@ -362,6 +393,22 @@ impl MemoryRelayStore {
             }
         }
         page
+    }
+}
+
+#[cfg(feature = "bugs")]
+impl Log {
+    fn insert_late(&mut self) {
+        for (batches, cursor, row) in std::mem::take(&mut self.late) {
+            match batches.checked_sub(1) {
+                Some(left) => self.late.push((left, cursor, row)),
+                None => drop(self.blobs.insert(cursor, row)),
+            }
+        }
+    }
+
+    fn visible_head(&self) -> Cursor {
+        if self.late.is_empty() { self.head } else { self.blobs.keys().next_back().copied().unwrap_or(self.floor) }
     }
 }
 

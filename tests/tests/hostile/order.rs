@@ -79,7 +79,7 @@ fn a8_withheld_newest_blobs_are_a_gap_ten_minutes_after_another_device_named_the
     assert_eq!(scene.read(), ["1"]);
     assert_eq!(scene.verdicts(), [], "not before ten minutes have passed");
     scene.minutes(3);
-    assert_eq!(scene.verdicts(), [scene.gap(3, 4, false)]);
+    assert_eq!(scene.verdicts(), [scene.gap_by(scene.insider.keys.id(), 3, 4, false)]);
     // Should the relay give them after all, they are delivered.
     scene.world.kill_device(scene.phone);
     let mut late = scene.forge();

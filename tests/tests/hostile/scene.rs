@@ -97,10 +97,16 @@ impl Scene {
         self.world.devices[self.phone].verdicts()
     }
 
-    /// The gap verdict for records of the laptop's data lane.
+    /// The gap verdict for records of the laptop's data lane, as a later one shows it.
     pub(crate) fn gap(&self, from: u64, to: u64, expired: bool) -> Verdict {
         let (sender, inc) = self.laptop_stream();
-        Verdict::Gap { sender, inc, lane: Lane::Data, from, to, expired }
+        Verdict::Gap { sender, inc, lane: Lane::Data, from, to, expired, by: None }
+    }
+
+    /// The gap verdict for records of the laptop's data lane, on a member's word.
+    pub(crate) fn gap_by(&self, by: DeviceId, from: u64, to: u64, expired: bool) -> Verdict {
+        let (sender, inc) = self.laptop_stream();
+        Verdict::Gap { sender, inc, lane: Lane::Data, from, to, expired, by: Some(by) }
     }
 
     pub(crate) fn laptop_stream(&self) -> (DeviceId, Incarnation) {

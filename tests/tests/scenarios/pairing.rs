@@ -353,3 +353,51 @@ fn an_invite_that_the_relay_refuses_ends_at_once_with_its_code() {
     assert_eq!(code(world.call(laptop, ClientCommand::CreateInvite)), Code::RateLimited);
     assert!(world.now().since(before) < Duration::from_secs(5));
 }
+
+#[test]
+fn q8_an_invite_on_a_full_relay_is_refused_at_once_and_works_when_there_is_room() {
+    let (mut world, laptop) = online(ChannelKind::Plain);
+    world.relay.store.set_full(true);
+    let before = world.now();
+    assert_eq!(code(world.call(laptop, ClientCommand::CreateInvite)), Code::RelayFull);
+    assert!(world.now().since(before) < Duration::from_secs(5));
+    world.relay.store.set_full(false);
+    world.run(Duration::from_secs(10));
+    let good = invite(&mut world, laptop);
+    let phone = newcomer(&mut world, "phone");
+    join(&mut world, phone, good, "phone").expect("a good code joins");
+}
+
+#[test]
+fn q8_a_relay_that_fills_up_at_any_moment_of_a_pairing_leaves_no_member_without_keys_and_a_retry_works() {
+    let mut codes = std::collections::BTreeSet::new();
+    for step in 0..30 {
+        let (mut world, laptop) = online(ChannelKind::Plain);
+        let good = invite(&mut world, laptop);
+        let phone = newcomer(&mut world, "phone");
+        let id = world.send(phone, ClientCommand::Join { invite: good, name: "phone".into() });
+        world.run(Duration::from_millis(20 * step));
+        world.relay.store.set_full(true);
+        world.run_until("answered", |world| world.devices[phone].replies.contains_key(&id));
+        let answer = world.devices[phone].replies[&id].clone();
+        world.relay.store.set_full(false);
+        world.run(Duration::from_secs(15));
+        match answer {
+            Ok(_) => {}
+            Err(rejection) => {
+                codes.insert(rejection.code);
+                assert_eq!(report(&mut world, phone).identity, None, "keys without membership at step {step}");
+                let fresh = invite(&mut world, laptop);
+                join(&mut world, phone, fresh, "phone").expect("a retry works");
+            }
+        }
+        world.run(Duration::from_secs(20));
+        for device in [laptop, phone] {
+            assert_eq!(report(&mut world, device).devices.len(), 2, "one roster entry at step {step}");
+        }
+        push(&mut world, phone, "milk").expect("a member");
+        world.run(Duration::from_secs(1));
+        assert_eq!(texts(&drain(&mut world, laptop)), ["milk"], "step {step}");
+    }
+    assert!(codes.contains(&Code::RelayFull), "{codes:?}");
+}

@@ -5,9 +5,9 @@
 //! - [`app`]: two windows of the notes app instead, for a person to use.
 //! - [`story`]: what happens, in order. [`ledger`]: what each device was seen to receive. [`figures`]: rates and latencies.
 //!
-//! Knows the programs only by what they print; links none of their code. The build is the development profile without iroh (with it
-//! for `--transport iroh`): the quickest way to a first result, with cryptography and SQLite optimised by the workspace's profile.
-//! `--release` gives better figures and takes longer to build.
+//! Knows the programs only by what they print; links none of their code. The build is the one that the README names, whatever the
+//! transport, so that whoever goes on from there builds nothing again: the development profile, with cryptography and SQLite optimised
+//! by the workspace's profile. `--release` gives better figures and takes longer to build.
 
 pub(crate) mod app;
 mod device;
@@ -138,9 +138,6 @@ fn programs(choice: &Choice) -> Result<Programs, Failure> {
 /// Builds both programs and answers with the folder they are in.
 fn build(choice: &Choice) -> Result<PathBuf, Failure> {
     let mut command = shell::cargo(["build", "--package", "zerok-relay", "--package", "zerok"]);
-    if choice.transport == Transport::Tcp {
-        command.arg("--no-default-features");
-    }
     if choice.release {
         command.arg("--release");
     }

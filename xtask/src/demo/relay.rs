@@ -1,7 +1,7 @@
 //! The relay as a program.
 
 use std::{
-    net::TcpListener,
+    net::{Ipv4Addr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -32,13 +32,7 @@ impl Relay {
 
     /// Starts it and answers with its address. The same data folder must give the same address every time.
     pub(super) fn start(&mut self) -> Result<String, Failure> {
-        let mut command = Command::new(&self.program);
-        command.arg("serve").arg("--data").arg(self.folder.join("relay")).args(["--http", "127.0.0.1:0"]);
-        match self.transport {
-            Transport::Tcp => command.args(["--tcp", &format!("127.0.0.1:{}", self.port)]),
-            Transport::Iroh => command.arg("--no-tcp"),
-        };
-        let (process, lines) = Process::listen("relay", &self.folder, &mut command)?;
+        let (process, lines) = Process::listen("relay", &self.folder, &mut self.serve())?;
         let address = lines.find(&process, Duration::from_secs(20), |line| {
             line.strip_prefix("address: ").map(|address| address.trim().to_owned())
         })?;
@@ -53,10 +47,47 @@ impl Relay {
             None => Err(Failure::new("the relay does not run")),
         }
     }
+
+    fn serve(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("serve").arg("--data").arg(self.folder.join("relay")).args(["--http", "127.0.0.1:0"]);
+        match self.transport {
+            Transport::Tcp => command.args(["--no-iroh", "--tcp", &format!("127.0.0.1:{}", self.port)]),
+            Transport::Iroh => command.args(["--no-tcp", "--iroh-bind", &format!("127.0.0.1:{}", self.port)]),
+        };
+        command
+    }
 }
 
-/// A port nobody has now. Somebody could take it before the relay does; the relay then says so and the demo ends.
+/// How often to look for a port.
+const LOOKS: usize = 16;
+
+/// A port nobody has now, be it for TCP or over UDP: it stays the relay's over restarts, and another relay on this computer keeps its
+/// own. Somebody could take it before the relay does; the relay then says so and the demo ends.
 fn free_port() -> Result<u16, Failure> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| Failure::io("no port on the loopback address", &e))?;
-    Ok(listener.local_addr().map_err(|e| Failure::io("no port on the loopback address", &e))?.port())
+    let find = || {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let port = listener.local_addr()?.port();
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).map(|_free| port)
+    };
+    let found = (1..LOOKS).find_map(|_| find().ok());
+    found.map_or_else(find, Ok).map_err(|e| Failure::io("no port on the loopback address", &e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_keeps_one_port_over_restarts_on_either_transport_and_takes_no_fixed_one() {
+        for (transport, flag) in [(Transport::Tcp, "--tcp"), (Transport::Iroh, "--iroh-bind")] {
+            let relay = Relay::new(Path::new("zerok-relay"), Path::new("folder"), transport).unwrap();
+            let arguments: Vec<String> = relay.serve().get_args().map(|a| a.to_string_lossy().into_owned()).collect();
+            let place = arguments.iter().skip_while(|argument| *argument != flag).nth(1).unwrap();
+            assert_eq!(place, &format!("127.0.0.1:{}", relay.port));
+            assert_ne!(relay.port, 7040);
+            let again: Vec<String> = relay.serve().get_args().map(|a| a.to_string_lossy().into_owned()).collect();
+            assert_eq!(arguments, again);
+        }
+    }
 }

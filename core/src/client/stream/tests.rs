@@ -1,6 +1,12 @@
 //! Every judgement a chain can pass, and its bookkeeping at the edges of numbers.
 
 use super::*;
+use crate::client::claims::Word;
+
+const TABLET: DeviceId = DeviceId([1; 8]);
+const DESK: DeviceId = DeviceId([2; 8]);
+const KEPT: Word = Word { differs: false, kept: true };
+const SETTLED: Word = Word { differs: false, kept: false };
 
 fn hash(n: u64) -> RecordHash {
     let mut out = [0; 16];
@@ -95,66 +101,95 @@ fn after_a_declared_gap_the_next_record_may_name_anything() {
 }
 
 #[test]
-fn a9_a_record_that_differs_from_what_another_device_named_is_a_fork() {
+fn a9_a_record_that_differs_from_what_a_member_named_is_disputed_by_that_member() {
     let mut stream = held(3);
-    assert_eq!(stream.named(4, short(hash(99)), Time(1)), Naming::Beyond);
-    assert_eq!(stream.judge(4, hash(3), hash(4)), Judgement::NextOfFork(4));
-    assert_eq!(stream.judge(4, hash(3), hash(99)), Judgement::Next);
-    assert_eq!(stream.named(4, short(hash(98)), Time(1)), Naming::Differs);
-    assert_eq!(stream.named(3, short(hash(3)), Time(1)), Naming::Agrees);
-    assert_eq!(stream.named(3, short(hash(98)), Time(1)), Naming::Differs);
+    assert_eq!(stream.named(TABLET, 4, short(hash(99)), Time(1)), KEPT);
+    assert_eq!(stream.named(DESK, 4, short(hash(4)), Time(1)), Word { differs: true, ..KEPT });
+    assert_eq!(judge(&stream, 4), Judgement::Next);
+    assert_eq!(stream.disputed_by(4, hash(4)), [TABLET]);
+    assert_eq!(stream.disputed_by(4, hash(99)), [DESK]);
+    assert_eq!(stream.named(TABLET, 4, short(hash(98)), Time(1)), Word { differs: true, kept: false });
+    assert_eq!(stream.named(TABLET, 3, short(hash(3)), Time(1)), SETTLED);
+    assert_eq!(stream.named(TABLET, 3, short(hash(98)), Time(1)), Word { differs: true, kept: false });
+}
+
+/// What is waited for: number, author, since when.
+fn untold(stream: &Stream) -> Vec<(u64, DeviceId, Time)> {
+    stream.claims.untold().collect()
 }
 
 #[test]
-fn what_another_device_holds_is_wanted_since_it_was_first_named_and_until_it_is_here() {
+fn what_a_member_holds_is_waited_for_since_it_was_first_named_and_until_it_is_here() {
     let mut stream = held(3);
-    assert_eq!(stream.missing_wanted(), None);
-    stream.named(5, short(hash(5)), Time(1));
-    stream.named(7, short(hash(7)), Time(2));
-    assert_eq!(stream.named(6, short(hash(6)), Time(3)), Naming::Agrees);
-    assert_eq!((stream.missing_wanted(), stream.wanted_since), (Some((4, 7)), Some(Time(1))));
+    assert_eq!(untold(&stream), []);
+    stream.named(TABLET, 5, short(hash(5)), Time(1));
+    stream.named(TABLET, 7, short(hash(7)), Time(2));
+    assert_eq!(stream.named(TABLET, 6, short(hash(6)), Time(3)), SETTLED);
+    assert_eq!(untold(&stream), [(7, TABLET, Time(1))]);
     (4..=7).for_each(|seq| stream.accept(seq, hash(seq), Cursor(seq)));
-    assert_eq!((stream.missing_wanted(), stream.wanted_since), (None, None));
+    assert_eq!(untold(&stream), []);
+    assert!(stream.claims.is_empty());
 }
 
 #[test]
 fn a8_what_was_reported_missing_is_not_reported_again_and_may_still_come() {
     let mut stream = held(3);
-    stream.named(5, short(hash(5)), Time(1));
-    stream.tell_wanted();
-    assert_eq!((stream.missing_wanted(), stream.wanted_since), (None, None));
+    stream.named(TABLET, 5, short(hash(5)), Time(1));
+    assert_eq!(stream.tell_claim(TABLET), Some((4, 5)));
+    assert_eq!(untold(&stream), []);
     assert_eq!(judge(&stream, 4), Judgement::Next);
-    stream.named(6, short(hash(6)), Time(9));
-    assert_eq!((stream.missing_wanted(), stream.wanted_since), (Some((6, 6)), Some(Time(9))));
-    assert_eq!(stream.skip_before(9), Some((6, 8)), "only what nobody was told of");
+    stream.named(TABLET, 6, short(hash(6)), Time(9));
+    assert_eq!(untold(&stream), [(6, TABLET, Time(9))]);
+    assert_eq!(stream.tell_claim(TABLET), Some((6, 6)));
+    assert_eq!(stream.skip_before(9), Some((7, 8)), "only what nobody was told of");
 }
 
 #[test]
-fn the_clock_of_what_is_wanted_starts_anew_with_the_process() {
+fn two_members_with_the_same_word_are_one_report() {
     let mut stream = held(3);
-    stream.named(5, short(hash(5)), Time(1));
+    stream.named(TABLET, 5, short(hash(5)), Time(1));
+    stream.named(DESK, 5, short(hash(5)), Time(2));
+    assert_eq!(stream.tell_claim(TABLET), Some((4, 5)));
+    assert_eq!(stream.tell_claim(DESK), None);
+    stream.named(DESK, 7, short(hash(7)), Time(3));
+    assert_eq!(stream.tell_claim(DESK), Some((6, 7)), "what the report before lacked");
+}
+
+#[test]
+fn a8_a_member_that_names_the_end_of_numbers_hides_nothing_that_another_names() {
+    let mut stream = held(3);
+    stream.named(TABLET, u64::MAX, [1; 8], Time(1));
+    assert_eq!(stream.tell_claim(TABLET), Some((4, u64::MAX)));
+    assert_eq!(stream.named(DESK, 6, short(hash(6)), Time(2)), KEPT);
+    assert_eq!(untold(&stream), [(6, DESK, Time(2))]);
+    assert_eq!(stream.tell_claim(DESK), Some((4, 6)));
+    assert_eq!(stream.skip_before(9), Some((7, 8)), "nor what the chain itself shows");
+}
+
+#[test]
+fn the_clock_of_what_is_waited_for_starts_anew_with_the_process() {
+    let mut stream = held(3);
+    stream.named(TABLET, 5, short(hash(5)), Time(1));
+    stream.named(DESK, 6, short(hash(6)), Time(1));
+    stream.tell_claim(DESK);
     let mut stored: Stream = postcard::from_bytes(&postcard::to_allocvec(&stream).unwrap()).unwrap();
-    assert_eq!(stored.wanted_since, None);
-    stored.resume(Time(7));
-    assert_eq!(stored.wanted_since, Some(Time(7)));
-    let mut quiet = held(3);
-    quiet.resume(Time(7));
-    assert_eq!(quiet.wanted_since, None);
+    assert_eq!(untold(&stored), []);
+    stored.claims.resume(Time(7));
+    assert_eq!(untold(&stored), [(5, TABLET, Time(7))], "what was told stays told");
 }
 
 #[test]
 fn the_largest_numbers_overflow_nothing() {
     let mut stream = held(1);
     assert_eq!(stream.judge(u64::MAX, hash(0), hash(1)), Judgement::Ahead);
-    stream.named(u64::MAX, short(hash(5)), Time(1));
-    assert_eq!(stream.missing_wanted(), Some((2, u64::MAX)));
-    stream.tell_wanted();
-    assert_eq!(stream.missing_wanted(), None);
-    assert_eq!(stream.skip_before(u64::MAX), None, "all of it was told");
+    stream.named(TABLET, u64::MAX, short(hash(5)), Time(1));
+    assert_eq!(stream.tell_claim(TABLET), Some((2, u64::MAX)));
+    assert_eq!(stream.tell_claim(TABLET), None);
+    assert_eq!(stream.skip_before(u64::MAX), Some((2, u64::MAX - 1)), "the chain itself shows it now");
     assert_eq!(stream.last, u64::MAX - 1);
     stream.accept(u64::MAX, hash(9), Cursor(3));
     assert_eq!(stream.judge(u64::MAX, hash(0), hash(9)), Judgement::Known);
-    assert_eq!((stream.missing_before(u64::MAX), stream.missing_wanted()), (None, None));
+    assert_eq!((stream.missing_before(u64::MAX), untold(&stream)), (None, vec![]));
     let mut based = Stream::default();
     based.set_baseline(u64::MAX, hash(1));
     assert_eq!(based.missing_before(u64::MAX), None);

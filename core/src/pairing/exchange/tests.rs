@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     address::RelayAddress,
     ids::{DeviceId, Incarnation, Lane, RecordHash, RelayKey, StreamId},
+    limits::{MAX_ADD_BLOB, MAX_MEMBERS, MAX_RENAME_BLOB},
     pairing::{code::PairingCode, invite::QrPayload},
     seal::{
         keys::{DeviceKeys, EpochSecret},
@@ -482,6 +483,42 @@ fn a_roster_of_many_records_travels_in_pieces_up_to_the_limit() {
     let mut pair = self::pair();
     pair.admit();
     assert_eq!(pair.creator.hand_over(&given).unwrap_err(), PairingFault::TooLarge);
+}
+
+#[test]
+fn r14_the_largest_admission_and_p20_the_largest_roster_have_room() {
+    // As many lanes as other admissions, and the ends of two own ones of an earlier run.
+    let entry = |number: usize| crate::seal::record::SeenEntry {
+        device: DeviceId((number as u64).to_le_bytes()),
+        inc: Incarnation([3; 8]),
+        lane: Lane::Control,
+        seq: u64::MAX,
+        hash: [1; 8],
+    };
+    let mut founded = found("largest");
+    let name = "x".repeat(crate::limits::MAX_NAME);
+    let add = crate::seal::roster::AddPayload { device: founded.keys.public(), name: name.clone() }.encode();
+    let seen = (0..MAX_MEMBERS + 2).map(entry).collect();
+    let add = Record { kind: Kind::Add as u8, seen, ..founded.record(u64::MAX, ZERO, &add) };
+    assert!(founded.seal(&add).blob.len() <= MAX_ADD_BLOB);
+    let rename = crate::seal::roster::RenamePayload { name }.encode();
+    let seen = (0..2).map(entry).collect();
+    let rename = Record { kind: Kind::Rename as u8, seen, ..founded.record(u64::MAX, ZERO, &rename) };
+    assert!(founded.seal(&rename).blob.len() <= MAX_RENAME_BLOB);
+
+    let blob = |len: usize| Bytes::from(vec![7; len]);
+    let id = |number: usize| StreamId {
+        device: DeviceId((number as u64).to_le_bytes()),
+        inc: Incarnation([3; 8]),
+        lane: Lane::Data,
+    };
+    let mut given = handover(&mut founded, 0);
+    let (adds, renames) = (vec![blob(MAX_ADD_BLOB); MAX_MEMBERS], vec![blob(MAX_RENAME_BLOB); MAX_MEMBERS]);
+    given.roster = [adds, renames].concat();
+    given.baseline =
+        (0..MAX_MEMBERS * 2 * crate::limits::MAX_INCARNATIONS).map(|number| (id(number), u64::MAX, ZERO)).collect();
+    // An address has at most 4,096 characters.
+    assert!(given.fits(4096));
 }
 
 fn handover_len(given: &Handover) -> usize {

@@ -1,0 +1,66 @@
+//! What must fit before a device is admitted.
+
+use super::*;
+use crate::{
+    channel::ChannelKind,
+    client::{ClientConfig, command::ClientCommand, io::ClientInput, store::ClientAnswer},
+    ids::{Cursor, Incarnation, Lane, LoadId, RecordHash, StreamId},
+    limits::ClientLimits,
+    machine::{Machine as _, StoreInput},
+    rng::Seed,
+    seal::{keys::DeviceKeys, padding::Padding, rest::StoreKey},
+    time::Time,
+};
+
+/// A group of one that knows its relay.
+fn founder() -> Client {
+    let config = ClientConfig {
+        store_key: StoreKey::new([1; 32]),
+        kind: ChannelKind::Noise,
+        limits: ClientLimits::default(),
+        padding: Padding::Padme,
+    };
+    let mut client = Client::new(config, Seed::new([2; 32]), Time(0));
+    let answer = Ok(ClientAnswer::Opened(Box::default()));
+    client.handle(Time(1), ClientInput::Store(StoreInput::Loaded { load: LoadId(1), answer })).expect("asked for");
+    let enable = ClientCommand::Enable { name: "laptop".into() };
+    client.handle(Time(1), ClientInput::Command(CommandId(1), enable)).expect("a command");
+    let key = crate::ids::RelayKey([5; 32]);
+    client.relay = Some(crate::address::RelayAddress { key, tcp: vec!["relay.test:7040".into()], iroh: None });
+    client
+}
+
+fn candidate(client: &mut Client) -> Candidate {
+    Candidate { device: DeviceKeys::generate(&mut client.draws.keys).public(), name: "phone".into() }
+}
+
+#[test]
+fn p20_what_cannot_be_handed_over_admits_nobody() {
+    let mut client = founder();
+    let phone = candidate(&mut client);
+    let group = client.group.as_mut().expect("it is enabled");
+    for number in 0..25_000_u64 {
+        let id = StreamId { device: group.device, inc: Incarnation(number.to_le_bytes()), lane: Lane::Data };
+        group.streams.entry(id).or_default().accept(1, RecordHash([1; 16]), Cursor(0));
+    }
+    client.admit(&phone);
+    assert_eq!(client.outbox.last_unsent(Kind::Add), None, "an admission would leave a member behind that never was");
+    assert_eq!(client.group.as_ref().map(|group| group.roster.len()), Some(1));
+    client.group.as_mut().expect("it is enabled").streams.retain(|id, _| id.lane == Lane::Control);
+    client.admit(&phone);
+    assert!(client.outbox.last_unsent(Kind::Add).is_some());
+}
+
+#[test]
+fn p20_a_group_that_filled_up_since_the_invite_was_made_admits_nobody() {
+    let mut client = founder();
+    for _ in 2..=MAX_DEVICES {
+        let next = candidate(&mut client);
+        client.admit(&next);
+    }
+    let last = client.outbox.last_unsent(Kind::Add);
+    let phone = candidate(&mut client);
+    client.admit(&phone);
+    assert_eq!(client.outbox.last_unsent(Kind::Add), last);
+    assert_eq!(client.group.as_ref().map(|group| group.roster.len()), Some(MAX_DEVICES));
+}

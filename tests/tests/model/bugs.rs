@@ -1,0 +1,62 @@
+//! The model can fail: with a seeded bug switched on, some path breaks a rule.
+
+use stateright::{Checker, HasDiscoveries, Model};
+use zerok_core::bugs::{Bug, seed};
+
+use crate::{CALM, RULES, Scope, WHOLE, universe::Budget};
+
+/// What a search of this kind can see. The others need pairing, a hostile relay, time or a full disk: they are the simulator's.
+const BUGS: [Bug; 12] = [
+    Bug::VisibleBeforeDurable,
+    Bug::AckBeforeCommit,
+    Bug::TornBatch,
+    Bug::CursorFromPushed,
+    Bug::CursorOutsideInsert,
+    Bug::NewsOutOfStep,
+    Bug::SealAgain,
+    Bug::PushedOutOfOrder,
+    Bug::ForgetOnSend,
+    Bug::RelayForgetsDuplicates,
+    Bug::HeldDelivered,
+    Bug::KnownDelivered,
+];
+
+/// From the cheapest to the dearest.
+fn scopes() -> Vec<Scope> {
+    let cut = Budget { cuts: 1, ticks: 1, ..CALM };
+    vec![
+        Scope::new(&["one", "two"], &[], CALM),
+        Scope::new(&["one"], &["two"], CALM),
+        Scope::new(&["one"], &[], Budget { device_crashes: 1, ..CALM }),
+        Scope::new(&["one"], &[], cut),
+        Scope::new(&["one"], &[], Budget { relay_crashes: 1, ticks: 1, ..CALM }),
+        Scope::new(&["one", "two"], &[], cut),
+        Scope::new(&["one"], &["two"], cut),
+    ]
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "the table of docs/verification.md is made of it")]
+fn every_seeded_bug_breaks_a_rule() {
+    let mut missed = Vec::new();
+    for bug in BUGS {
+        let scopes = scopes();
+        seed(Some(bug));
+        let mut states = 0;
+        let caught = scopes.into_iter().find_map(|scope| {
+            let checker = scope.checker().finish_when(HasDiscoveries::AnyFailures).target_state_count(WHOLE).spawn_dfs();
+            let checker = checker.join();
+            states += checker.unique_state_count();
+            RULES.into_iter().find(|(rule, _)| checker.discovery(rule).is_some())
+        });
+        seed(None);
+        match caught {
+            Some((rule, _)) => println!("model bug {}: after {states} states: {rule}", bug.name()),
+            None => {
+                println!("model bug {}: MISSED in {states} states", bug.name());
+                missed.push(bug.name());
+            }
+        }
+    }
+    assert!(missed.is_empty(), "no rule broke with {missed:?}");
+}
