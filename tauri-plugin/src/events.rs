@@ -182,10 +182,14 @@ fn finding(id: u64, verdict: &Verdict) -> Error {
     };
     match verdict {
         Verdict::Tampered { cursor } => base.with("relayCursor", cursor.0),
-        Verdict::Gap { sender, lane, from, to, expired, .. } => {
-            at(base, sender, lane, *from, *to).with("expired", *expired)
+        Verdict::Gap { sender, lane, from, to, expired, by, .. } => {
+            let gap = at(base, sender, lane, *from, *to).with("expired", *expired);
+            match by {
+                Some(by) => gap.with("by", by.to_string()),
+                None => gap,
+            }
         }
-        Verdict::Fork { sender, lane, seq, .. } => at(base, sender, lane, *seq, *seq),
+        Verdict::Fork { sender, lane, seq, by, .. } => at(base, sender, lane, *seq, *seq).with("by", by.to_string()),
         Verdict::Equivocation { device, lane, seq, .. } => at(base, device, lane, *seq, *seq),
         Verdict::RelayReset => base,
         Verdict::MissingEpoch { kid } => base.with("epoch", kid.to_string()),
