@@ -289,7 +289,7 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
     }
     /** Tauri's refusals have no code, only a wording. The message is kept: it names the missing permission or argument. */
     function codeOf(message) {
-        if (/\bnot allowed\b/i.test(message))
+        if (/\b(not allowed|explicitly denied)\b/i.test(message))
             return 'notAllowed';
         if (/^invalid args\b/i.test(message))
             return 'invalidArgs';

@@ -21,10 +21,8 @@ const COMMANDS: &[&str] = &[
 ];
 
 fn main() {
-    let mut plugin = tauri_plugin::Builder::new(COMMANDS);
-    // Made from guest-js by `npm run build`.
-    if std::path::Path::new("api-iife.js").exists() {
-        plugin = plugin.global_api_script_path("./api-iife.js");
-    }
-    plugin.build();
+    tauri_plugin::Builder::new(COMMANDS)
+        // Made from guest-js by `npm run build`, and committed.
+        .global_api_script_path("./api-iife.js")
+        .build();
 }

@@ -46,7 +46,7 @@ function isInfo(reason: unknown): reason is SyncErrorInfo {
 
 /** Tauri's refusals have no code, only a wording. The message is kept: it names the missing permission or argument. */
 function codeOf(message: string): string {
-  if (/\bnot allowed\b/i.test(message)) return 'notAllowed';
+  if (/\b(not allowed|explicitly denied)\b/i.test(message)) return 'notAllowed';
   if (/^invalid args\b/i.test(message)) return 'invalidArgs';
   return 'invoke';
 }

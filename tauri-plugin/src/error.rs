@@ -71,3 +71,6 @@ impl From<SyncError> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -184,7 +184,10 @@ fn finding(id: u64, verdict: &Verdict) -> Error {
         Verdict::Tampered { cursor } => base.with("relayCursor", cursor.0),
         Verdict::Gap { sender, lane, from, to, expired, by, .. } => {
             let gap = at(base, sender, lane, *from, *to).with("expired", *expired);
-            by.iter().fold(gap, |gap, by| gap.with("by", by.to_string()))
+            match by {
+                Some(by) => gap.with("by", by.to_string()),
+                None => gap,
+            }
         }
         Verdict::Fork { sender, lane, seq, by, .. } => at(base, sender, lane, *seq, *seq).with("by", by.to_string()),
         Verdict::Equivocation { device, lane, seq, .. } => at(base, device, lane, *seq, *seq),

@@ -117,14 +117,22 @@ fn on_exit(state: &SyncState) {
     let _over = over.recv_timeout(budget);
 }
 
-/// What an event of the platform means. Windows lose the focus to each other all the time: that means nothing.
+/// What an event of the platform means. `Resumed` without a window is a tick of the event loop, whatever its name says.
 fn trigger_of(event: &RunEvent) -> Option<Trigger> {
     match event {
-        RunEvent::WindowEvent { event: WindowEvent::Focused(true), .. } => Some(Trigger::Foreground),
+        RunEvent::WindowEvent { event, .. } => trigger_of_window(event),
+        _ => None,
+    }
+}
+
+/// Windows lose the focus to each other all the time: that means nothing.
+fn trigger_of_window(event: &WindowEvent) -> Option<Trigger> {
+    match event {
+        WindowEvent::Focused(true) => Some(Trigger::Foreground),
         #[cfg(mobile)]
-        RunEvent::WindowEvent { event: WindowEvent::Resumed, .. } => Some(Trigger::Foreground),
+        WindowEvent::Resumed => Some(Trigger::Foreground),
         #[cfg(mobile)]
-        RunEvent::WindowEvent { event: WindowEvent::Suspended, .. } => Some(Trigger::Background),
+        WindowEvent::Suspended => Some(Trigger::Background),
         _ => None,
     }
 }
@@ -186,3 +194,6 @@ fn choose_tls_provider() {
 
 #[cfg(not(feature = "iroh"))]
 fn choose_tls_provider() {}
+
+#[cfg(test)]
+mod tests;

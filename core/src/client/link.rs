@@ -430,7 +430,8 @@ impl Client {
     }
 
     fn lose_link(&mut self, code: Code, retry_after: Duration) {
-        let was_live = self.is_connected();
+        // Also when this side has closed it a moment ago: nobody was told of that yet.
+        let was_live = self.link.as_ref().is_some_and(|link| link.purpose == Purpose::Member && link.is_proven());
         self.unlink();
         self.backoff.failed(self.now, retry_after, &mut self.draws.jitter);
         self.last_error = Some(code);
@@ -505,7 +506,12 @@ impl Link {
     }
 
     pub(super) fn is_live(&self) -> bool {
-        matches!(self.phase, LinkPhase::Live { .. }) && self.welcomed && !self.closing
+        self.is_proven() && !self.closing
+    }
+
+    /// Whether the relay has proven itself and welcomed this device.
+    fn is_proven(&self) -> bool {
+        matches!(self.phase, LinkPhase::Live { .. }) && self.welcomed
     }
 }
 

@@ -11,6 +11,7 @@ import { test } from 'node:test';
 
 import { BREAD, exchange, inWorld, pair } from './scenarios.mjs';
 import { sleep } from './webdriver.mjs';
+import { Device } from './world.mjs';
 
 const pictures = process.env.NOTES_E2E_SCREENSHOTS;
 
@@ -133,6 +134,20 @@ test('two apps and a relay', { timeout: 600_000 }, async (t) => {
       const heard = await laptop.page.until('the event', (page) => page.run(() => window.heard));
       const versions = await phone.page.run(() => window.__TAURI__.sync.sync.info());
       assert.ok(heard >= 1 && heard <= versions.head, `${heard} events`);
+    });
+
+    await t.test('a link opens the app at the question whether to join, and joins only when told to', async () => {
+      const { url } = await laptop.page.run(() => window.__TAURI__.sync.sync.createInvite());
+      const tablet = new Device(world, 'tablet');
+      await tablet.start(url);
+      await tablet.page.until('the link', async (page) => (await page.value('#join-code')) === url);
+      const info = await tablet.page.run(() => window.__TAURI__.sync.sync.info());
+      assert.equal(info.relay, null);
+      await tablet.page.click('#join');
+      await tablet.page.until('three devices', (page) => page.run(() => document.querySelectorAll('#devices li').length === 3));
+      await tablet.page.click('#sheet-close');
+      await tablet.has('Sunday bread', 'In winter: twice');
+      await tablet.kill();
     });
 
     await t.test('a window closed in the middle of a push loses nothing', async () => {

@@ -104,8 +104,8 @@ export class Device {
     this.#program = join(BUILT, strict ? 'zerok-notes-strict' : 'zerok-notes');
   }
 
-  /** Opens the app's window and waits until it has a page that knows how syncing goes. */
-  async start() {
+  /** Opens the app's window and waits until it has a page that knows how syncing goes. Arguments are what it is opened with, as a link. */
+  async start(...args) {
     const [port, native] = [await freePort(), await freePort()];
     const home = this.#world.path(this.#name);
     const folders = { XDG_DATA_HOME: 'data', XDG_CONFIG_HOME: 'config', XDG_CACHE_HOME: 'cache', XDG_RUNTIME_DIR: 'run' };
@@ -118,7 +118,7 @@ export class Device {
     const driver = `http://127.0.0.1:${port}`;
     await listening(port);
     await listening(native);
-    const capabilities = { browserName: 'wry', 'tauri:options': { application: this.#program } };
+    const capabilities = { browserName: 'wry', 'tauri:options': { application: this.#program, args } };
     this.page = await Session.open(driver, capabilities);
     await this.indicator();
     return this.page;

@@ -28,6 +28,7 @@ describe('a rejected call', () => {
   it.each([
     ['sync.sync_create_invite not allowed. Permissions associated with this command: sync:allow-sync-create-invite', 'notAllowed'],
     ['sync.sync_enable not allowed. Plugin not found', 'notAllowed'],
+    ['sync.sync_push explicitly denied on origin local', 'notAllowed'],
     ['invalid args `invite` for command `sync_join_invite`: command sync_join_invite missing required key invite', 'invalidArgs'],
     ['plugin sync not found', 'invoke'],
   ])('by Tauri itself gets a code and keeps the sentence: %s', async (sentence, code) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use zerok_core::{
     channel::ChannelKind,
     client::{
-        command::{ClientCommand, Lifecycle},
+        command::{ClientCommand, ClientEvent, Lifecycle},
         status::{ConnectionState, Indicator},
     },
     error::Code,
@@ -155,10 +155,13 @@ fn e10_a_link_that_died_in_sleep_is_probed_and_replaced() {
         push(&mut world, laptop, "milk").expect("the relay holds it");
         world.run(Duration::from_secs(8 * 3600));
         world.wake_up(phone);
-        let awake = world.now();
+        let (awake, heard) = (world.now(), world.devices[phone].events.len());
         world.run_until("there", |world| world.devices[phone].store.image().inbox.len() == 1);
         assert!(world.now().since(awake) < Duration::from_secs(4), "{:?}", world.now().since(awake));
         assert!(world.devices[phone].is_connected());
+        // This side gave it up, and says so like any other end.
+        let ends = |event: &&ClientEvent| matches!(event, ClientEvent::Disconnected { code: Code::Offline });
+        assert_eq!(world.devices[phone].events[heard..].iter().filter(ends).count(), 1);
     }
 }
 

@@ -16,6 +16,7 @@ export class JoinView implements View {
   readonly #code: HTMLInputElement;
   readonly #relay: HTMLInputElement;
   readonly #relayField: HTMLElement;
+  #relayKnown = true;
   readonly #error = h('p', { class: 'error', id: 'join-error', role: 'alert' });
 
   constructor(host: Host, link?: string) {
@@ -28,7 +29,10 @@ export class JoinView implements View {
       autocomplete: 'off',
       autocapitalize: 'characters',
       spellcheck: 'false',
-      oninput: () => (this.#code.value = grouped(this.#code.value)),
+      oninput: () => {
+        this.#code.value = grouped(this.#code.value);
+        this.#askForRelay();
+      },
     });
     this.#code.value = link ?? '';
     this.#relay = h('input', { id: 'join-relay', placeholder: '0k:…', 'aria-label': 'Relay', autocomplete: 'off', spellcheck: 'false' });
@@ -49,13 +53,16 @@ export class JoinView implements View {
       h('p', { class: 'muted' }, 'The notes of this device and of the group become the same everywhere.'),
     );
     this.#code.addEventListener('keydown', (event) => event.key === 'Enter' && join.click());
-    void this.#askForRelay();
+    const learned = (relay: string | null): void => {
+      this.#relayKnown = relay !== null;
+      this.#askForRelay();
+    };
+    sync.info().then((info) => learned(info.relay), () => learned(null));
   }
 
-  /** A typed code does not say which relay: where none is known, it has to be told. */
-  async #askForRelay(): Promise<void> {
-    const info = await sync.info().catch(() => undefined);
-    this.#relayField.hidden = info?.relay != null;
+  /** A link says which relay; a typed code does not, so where none is known it has to be told. */
+  #askForRelay(): void {
+    this.#relayField.hidden = this.#relayKnown || this.#code.value.includes(':');
   }
 
   async #join(): Promise<void> {
