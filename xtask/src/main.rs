@@ -1,9 +1,9 @@
-//! The repository's own commands: setup, demo, verify.
+//! The repository's own commands: setup, demo, verify, kills.
 //!
 //! # Layout
 //! - [`shell`]: running other programs. [`json`]: reading what they print. [`setup`]: installing what is missing.
 //! - [`verify`]: every check this repository has, in one run.
-//! - [`demo`]: a relay and two devices as real processes, killed on the way.
+//! - [`demo`]: a relay and two devices as real processes, killed on the way. [`kills`]: the same thousands of times, for the durability.
 //!
 //! Kept small on purpose: the first `cargo xtask` of a newcomer builds this crate and nothing else.
 
@@ -13,6 +13,7 @@
 
 mod demo;
 mod json;
+mod kills;
 mod setup;
 mod shell;
 mod verify;
@@ -28,6 +29,7 @@ usage: cargo xtask <command> [options]
 
   verify   run every check: format, links, policy, lints, tests, documentation
   demo     start a relay and two devices, pair them, sync, kill some of them, compare
+  kills    kill a device and a relay with -9, 2000 times each, and check what they had acknowledged
   setup    install the tools that verify wants and does not find
 
 `cargo xtask <command> --help` says more about each.";
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         }
         Some("verify") => verify::main(&rest),
         Some("demo") => demo::main(&rest),
+        Some("kills") => kills::main(&rest),
         Some("setup") => setup::main(&rest),
         Some(other) => Err(Failure::new(format!("no such command: {other}\n\n{HELP}"))),
     };
