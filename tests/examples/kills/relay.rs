@@ -51,7 +51,7 @@ pub(crate) fn world(kills: u32, draw: &mut Draw, figures: &mut Figures) {
             figures.starting += 1;
         } else {
             let (relay, address) = start(&data, port);
-            let time = moment(draw, Duration::from_millis(150));
+            let time = moment(draw, Duration::from_millis(300));
             thread::scope(|scope| {
                 for group in &mut groups {
                     scope.spawn(|| group.push(&address));
@@ -155,6 +155,17 @@ impl Pushed {
     }
 }
 
+fn next_page(device: &mut Device, pull: Pull) -> zerok_core::wire::message::Page {
+    device.send(&ToRelay::Pull(pull));
+    loop {
+        match device.receive().expect("the relay serves") {
+            ToDevice::Page(page) => return page,
+            ToDevice::News(_) => {}
+            other => panic!("not a page: {other:?}"),
+        }
+    }
+}
+
 /// Each acknowledged blob stands at its cursor, and each blob once.
 fn keeps_its_word(log: &[Digest], acked: &[(Digest, Cursor)]) {
     let mut once = BTreeSet::new();
@@ -193,16 +204,5 @@ mod tests {
     #[should_panic(expected = "twice")]
     fn a_blob_stored_twice_is_noticed() {
         keeps_its_word(&[FIRST, SECOND, FIRST], &[]);
-    }
-}
-
-fn next_page(device: &mut Device, pull: Pull) -> zerok_core::wire::message::Page {
-    device.send(&ToRelay::Pull(pull));
-    loop {
-        match device.receive().expect("the relay serves") {
-            ToDevice::Page(page) => return page,
-            ToDevice::News(_) => {}
-            other => panic!("not a page: {other:?}"),
-        }
     }
 }
