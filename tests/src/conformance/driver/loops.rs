@@ -40,13 +40,15 @@ pub fn d2_everything_is_drained_also_when_the_input_was_refused<D: Driver>() {
 pub fn d3_the_machine_is_woken_at_its_deadline_and_is_not_spun<D: Driver>() {
     let mut trial = Trial::<D>::new();
     trial.settle();
-    let ticks = |trial: &Trial<D>| trial.set(|state| state.count(Heard::Tick));
+    let ticks = |trial: &Trial<D>| trial.set(|state| state.count(Heard::Tick) + state.count(Heard::Other));
     let before = ticks(&trial);
     trial.wake(Some(Duration::from_millis(60)));
     let due = trial.wait("a deadline is set", |state| state.deadline);
     // The probe forgets a deadline only when it is told a time that has reached it.
     let woken = trial.wait("it is woken", |state| state.deadline.is_none().then(|| state.heard.last().copied()));
-    assert!(woken.is_some_and(|(at, heard)| at >= due && heard == Heard::Tick), "due at {due:?}, woken by {woken:?}");
+    // By a tick, or by the wall clock, which is as good.
+    let right = |(at, heard)| at >= due && matches!(heard, Heard::Tick | Heard::Other);
+    assert!(woken.is_some_and(right), "due at {due:?}, woken by {woken:?}");
     assert!(ticks(&trial) - before <= FEW, "it spins before its deadline");
     let after = ticks(&trial);
     thread::sleep(MOMENT);
@@ -65,7 +67,7 @@ pub fn d3_a_deadline_that_comes_nearer_or_goes_is_followed<D: Driver>() {
     trial.wake(Some(Duration::from_millis(20)));
     trial.wake(None);
     trial.settle();
-    let ticks = |trial: &Trial<D>| trial.set(|state| state.count(Heard::Tick));
+    let ticks = |trial: &Trial<D>| trial.set(|state| state.count(Heard::Tick) + state.count(Heard::Other));
     let before = ticks(&trial);
     thread::sleep(MOMENT);
     assert!(ticks(&trial) - before <= FEW, "it is woken for nothing");

@@ -18,7 +18,7 @@ use zerok_core::{
     client::{
         command::Lifecycle,
         io::{ClientInput, ClientOutput},
-        store::{ClientAnswer, ClientOp, ClientQuery},
+        store::{ClientAnswer, ClientOp, ClientQuery, ClientStore},
     },
     error::{CloseReason, LocalReason},
     ids::{BatchId, LinkId, LoadId, OutboxId},
@@ -228,11 +228,8 @@ impl State {
     }
 
     fn note_said(&mut self, output: &ClientOutput) {
-        match output {
-            ClientOutput::Link(LinkOutput::Transmit { link, bytes }) => {
-                self.links.entry(*link).or_default().transmitted += bytes.len();
-            }
-            _ => {}
+        if let ClientOutput::Link(LinkOutput::Transmit { link, bytes }) = output {
+            self.links.entry(*link).or_default().transmitted += bytes.len();
         }
     }
 
@@ -250,10 +247,12 @@ impl State {
 
 /// The store behind the probe. Blocks, as stores do: to be run where that harms nobody.
 ///
-/// A batch that this refuses with [`StoreFailure::Full`] is refused once. That every later one is refused too, until a load of
-/// [`ClientQuery::Open`], is up to whoever runs the store.
+/// A batch that [`ProbeStore::commit`] refuses with [`StoreFailure::Full`] is refused once. That every later one is refused too, until
+/// a load of [`ClientQuery::Open`], is up to whoever runs the store. [`ProbeStore::perform`] is the whole store, for a driver that asks
+/// one thing at a time.
 pub struct ProbeStore {
     shared: Arc<Shared>,
+    refusing: Option<StoreFailure>,
 }
 
 impl fmt::Debug for ProbeStore {
@@ -263,6 +262,25 @@ impl fmt::Debug for ProbeStore {
 }
 
 impl ProbeStore {
+    /// Does what a machine asks and answers it.
+    pub fn perform(&mut self, request: StoreOutput<ClientStore>) -> StoreInput<ClientStore> {
+        match request {
+            StoreOutput::Persist { batch, ops } => {
+                let result = self.refusing.map_or_else(|| self.commit(&[ops]), Err);
+                self.refusing = result.err();
+                match result {
+                    Ok(()) => StoreInput::Persisted { batch, outcomes: Vec::new() },
+                    Err(failure) => StoreInput::PersistFailed { batch, failure },
+                }
+            }
+            StoreOutput::Load { load, query } => {
+                let reopened = query == ClientQuery::Open && self.refusing == Some(StoreFailure::Full);
+                self.refusing = self.refusing.filter(|_| !reopened);
+                StoreInput::Loaded { load, answer: self.load(&query) }
+            }
+        }
+    }
+
     /// Makes these batches durable, all or none.
     ///
     /// # Errors
@@ -328,7 +346,7 @@ impl<D: Driver> Trial<D> {
             now: Time(0),
             _one_task: Cell::new(()),
         };
-        let driven = Some(driver.drive(probe, ProbeStore { shared: Arc::clone(&shared) }));
+        let driven = Some(driver.drive(probe, ProbeStore { shared: Arc::clone(&shared), refusing: None }));
         Self { driver, driven, shared, link: LinkId(0), batch: 0, load: LoadId(0) }
     }
 
