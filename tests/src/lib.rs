@@ -4,6 +4,7 @@
 #![deny(missing_docs)]
 
 pub mod blocking;
+pub mod fuzz;
 pub mod hostile;
 pub mod sim;
 pub mod store;
