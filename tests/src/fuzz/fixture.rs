@@ -12,7 +12,10 @@ use sha2::Sha256;
 use zerok_core::{
     ids::{AccessKey, GroupId, Kid},
     rng::{Draw, Seed},
-    seal::keys::{DeviceKeys, Epoch, EpochSecret, Genesis, group_id},
+    seal::{
+        keys::{DeviceKeys, Epoch, EpochSecret, Genesis, group_id},
+        record::Record,
+    },
     wire::message::Signature,
 };
 
@@ -73,6 +76,33 @@ pub(super) fn seal_plain(plain: &[u8], secret: &EpochSecret, group: &GroupId, ki
     blob.extend_from_slice(&body);
     blob.extend_from_slice(&tag);
     blob.into()
+}
+
+/// A record as an honest device lays it out, signed by whoever's keys these are.
+pub(super) fn lay_out(record: &Record, keys: &DeviceKeys, group: &GroupId) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(record.encoded_len());
+    plain.extend_from_slice(&record.sender.0);
+    plain.extend_from_slice(&record.inc.0);
+    plain.extend_from_slice(&record.seq.to_le_bytes());
+    plain.extend_from_slice(&record.prev.0);
+    plain.push(record.kind);
+    plain.push(u8::from(!record.seen.is_empty()));
+    plain.extend_from_slice(&record.ms.0.to_le_bytes());
+    if !record.seen.is_empty() {
+        plain.extend_from_slice(&(record.seen.len() as u16).to_le_bytes());
+        for entry in &record.seen {
+            plain.extend_from_slice(&entry.device.0);
+            plain.extend_from_slice(&entry.inc.0);
+            plain.push(entry.lane as u8);
+            plain.extend_from_slice(&entry.seq.to_le_bytes());
+            plain.extend_from_slice(&entry.hash);
+        }
+    }
+    plain.extend_from_slice(&(record.payload.len() as u32).to_le_bytes());
+    plain.extend_from_slice(&record.payload);
+    let signature = sign_record(keys, group, &plain);
+    plain.extend_from_slice(&signature.0);
+    plain
 }
 
 /// What a record's signature covers before the record itself.

@@ -10,19 +10,27 @@
 //! - `source`: choices. `sayings`: messages. `fixture`: keys. `seen`: what was met.
 
 mod addresses;
+mod client_inputs;
+mod device;
 mod fixture;
 mod frames;
 mod handshake;
 mod invites;
 mod pairing;
+mod peers;
 mod records;
+mod relay_inputs;
+mod relay_rig;
 mod sayings;
 mod seen;
+mod snapshot;
 mod source;
+mod to_device;
+mod to_relay;
 
 pub use self::{
-    addresses::addresses, frames::frames, handshake::handshake, invites::invites, pairing::pairing, records::records,
-    seen::Seen,
+    addresses::addresses, client_inputs::client_inputs, frames::frames, handshake::handshake, invites::invites, pairing::pairing, records::records,
+    relay_inputs::relay_inputs, seen::Seen, to_device::to_device, to_relay::to_relay,
 };
 
 /// Takes an input apart.
@@ -31,9 +39,13 @@ pub type Target = fn(&[u8]) -> Seen;
 /// Every target by its name, as in `fuzz/fuzz_targets/` and `fuzz/corpus/`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("addresses", addresses),
+    ("client_inputs", client_inputs),
     ("frames", frames),
     ("handshake", handshake),
     ("invites", invites),
     ("pairing", pairing),
     ("records", records),
+    ("relay_inputs", relay_inputs),
+    ("to_device", to_device),
+    ("to_relay", to_relay),
 ];

@@ -21,6 +21,7 @@ use zerok_core::{
     seal::{
         padding::Padding,
         record::{self, Kind, Record},
+        roster::clean_name,
     },
     time::UnixMillis,
 };
@@ -227,7 +228,9 @@ fn strange_joiner(source: &mut Source<'_>, seen: &mut Seen) {
         let plain = if source.flag() { source.bytes(400) } else { keys_message(source, &hash) };
         match creator.receive(&peer.say(&plain)) {
             Ok(CreatorStep::Admit(candidate)) => {
-                assert!(candidate.name.len() <= 64 && candidate.device == fixture.member.public());
+                // Its other keys are what it says they are: it signed them.
+                assert_eq!(candidate.device.sign, fixture.member.public().sign);
+                assert_eq!(clean_name(&candidate.name), candidate.name);
                 let handover = any_handover(source, fixture);
                 if let Err(fault) = creator.hand_over(&handover) {
                     seen.fault("PairingFault", fault);

@@ -35,6 +35,14 @@ impl Seen {
         self.note(family, name);
     }
 
+    /// What stands inside a value of one field: `PeerMisbehaved(BadFrame)` is also `PeerMisbehaved BadFrame`.
+    pub fn inner(&mut self, outer: impl Debug) {
+        let text = format!("{outer:?}");
+        if let Some((family, inner)) = text.split_once('(') {
+            self.note(family, inner.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default());
+        }
+    }
+
     /// Whether it was met.
     pub fn contains(&self, family: &str, name: &str) -> bool {
         self.0.contains(&format!("{family} {name}"))
