@@ -54,11 +54,7 @@ pub(super) fn any_address(source: &mut Source<'_>) -> RelayAddress {
     let many = |source: &mut Source<'_>, most: usize, one: fn(&mut Source<'_>) -> String| -> Vec<String> {
         let count = source.below(most + 2);
         // A repeated entry lets few bytes say a lot.
-        if source.flag() {
-            vec![one(source); count]
-        } else {
-            (0..count).map(|_| one(source)).collect()
-        }
+        if source.flag() { vec![one(source); count] } else { (0..count).map(|_| one(source)).collect() }
     };
     let tcp = many(source, 8, host_port);
     let iroh = source.flag().then(|| IrohRoute {

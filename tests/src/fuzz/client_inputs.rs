@@ -172,13 +172,16 @@ fn misuse(source: &mut Source<'_>, rig: &mut DeviceRig) {
             assert!(rig.client.poll().is_none());
         }
         // A question that nobody waits for any more, a link that is over: stale, and no mistake.
-        Ok(()) => assert!(matches!(expected, Misuse::WrongAnswer | Misuse::WrittenTooMuch) || rig.stopped, "{expected}"),
+        Ok(()) => {
+            assert!(matches!(expected, Misuse::WrongAnswer | Misuse::WrittenTooMuch) || rig.stopped, "{expected}")
+        }
     }
 }
 
 /// Anything an application may ask.
 pub(super) fn any_command(source: &mut Source<'_>, rig: &mut DeviceRig) -> CommandId {
-    let position = |source: &mut Source<'_>| Position(if source.flag() { 1_767_312_000_000_000 } else { 0 } + source.number() / 2);
+    let position =
+        |source: &mut Source<'_>| Position(if source.flag() { 1_767_312_000_000_000 } else { 0 } + source.number() / 2);
     let command = match source.below(20) {
         0 => ClientCommand::Enable { name: source.text(80) },
         1 => ClientCommand::Disable,
@@ -199,7 +202,9 @@ pub(super) fn any_command(source: &mut Source<'_>, rig: &mut DeviceRig) -> Comma
         9 => ClientCommand::CreateInvite,
         10 => ClientCommand::CancelInvite,
         11 => ClientCommand::Join { invite: Invite::Code(known_code()), name: "newcomer".into() },
-        12 => ClientCommand::Join { invite: Invite::Code(PairingCode::new([source.byte(); 10])), name: source.text(80) },
+        12 => {
+            ClientCommand::Join { invite: Invite::Code(PairingCode::new([source.byte(); 10])), name: source.text(80) }
+        }
         13 => ClientCommand::Leave { force: source.flag() },
         14 | 15 => ClientCommand::SyncNow,
         16 => ClientCommand::Rename(source.text(80)),

@@ -83,6 +83,9 @@ pub(super) struct DeviceRig {
     limits: ClientLimits,
 }
 
+/// More answers of a store than any one input can lead to.
+pub(super) const ANSWERS: usize = 2000;
+
 /// Bounds that a short run can reach.
 pub(super) fn tight() -> ClientLimits {
     ClientLimits {
@@ -155,12 +158,24 @@ impl DeviceRig {
 
     /// One legal input.
     pub(super) fn tell(&mut self, input: ClientInput) {
+        self.take(input);
+        self.settle();
+    }
+
+    fn take(&mut self, input: ClientInput) {
         let told = self.client.handle(self.now, input);
         assert_eq!(told, Ok(()), "a legal input");
         self.drain();
         self.deadline_law();
+    }
+
+    /// A prompt store answers whatever is asked. One input cannot keep it busy for ever.
+    fn settle(&mut self) {
+        let mut answers = 0;
         while self.prompt && !self.queue.is_empty() && !self.stopped {
-            self.store_answers(None);
+            self.answer(None);
+            answers += 1;
+            assert!(answers < ANSWERS, "one input after the other for ever");
         }
     }
 
@@ -184,6 +199,11 @@ impl DeviceRig {
 
     /// The store does the next thing it was asked, or fails at it.
     pub(super) fn store_answers(&mut self, failure: Option<StoreFailure>) {
+        self.answer(failure);
+        self.settle();
+    }
+
+    fn answer(&mut self, failure: Option<StoreFailure>) {
         let Some(request) = self.queue.pop_front() else { return };
         let failure = failure.or(self.broken.then_some(StoreFailure::Io));
         let answer = match request {
@@ -209,7 +229,7 @@ impl DeviceRig {
                 }
             },
         };
-        self.tell(ClientInput::Store(answer));
+        self.take(ClientInput::Store(answer));
     }
 
     /// Every batch in a row becomes durable, and only the last is reported: acknowledgements are cumulative.
@@ -256,8 +276,15 @@ impl DeviceRig {
                     assert!(link > self.newest_link, "ids of links increase");
                     self.newest_link = link;
                     let (responder, channel) = (None, None);
-                    self.wire =
-                        Some(Wire { id: link, opened: false, closing: false, unwritten: 0, member: false, responder, channel });
+                    self.wire = Some(Wire {
+                        id: link,
+                        opened: false,
+                        closing: false,
+                        unwritten: 0,
+                        member: false,
+                        responder,
+                        channel,
+                    });
                 }
                 ClientOutput::Link(LinkOutput::Transmit { link, bytes }) => self.transmitted(link, bytes),
                 ClientOutput::Link(LinkOutput::Close { link, reason }) => {
@@ -331,7 +358,9 @@ impl DeviceRig {
     }
 
     fn transmitted(&mut self, link: LinkId, bytes: Bytes) {
-        let Some(wire) = self.wire.as_mut().filter(|wire| wire.id == link) else { panic!("bytes for a link that is over") };
+        let Some(wire) = self.wire.as_mut().filter(|wire| wire.id == link) else {
+            panic!("bytes for a link that is over")
+        };
         assert!(!wire.closing && wire.opened, "bytes after the close or before the link is up");
         wire.unwritten += bytes.len();
         assert!(wire.unwritten <= self.limits.window + Channel::sealed_len(MAX_MESSAGE), "credit");
@@ -351,7 +380,10 @@ impl DeviceRig {
         }
         for message in said {
             if let ToRelay::Push { blobs, .. } = &message {
-                assert!(blobs.iter().all(|blob| self.durable.contains_key(&Digest::of(blob))), "durable before it leaves");
+                assert!(
+                    blobs.iter().all(|blob| self.durable.contains_key(&Digest::of(blob))),
+                    "durable before it leaves"
+                );
             }
             self.heard.push_back(message);
         }
@@ -393,8 +425,13 @@ impl DeviceRig {
     }
 
     /// Closes it; everything must come to an end. Then the store must open again.
-    pub(super) fn finish(mut self) -> Seen {
+    pub(super) fn finish(self) -> Seen {
         self.check_bounds();
+        self.finish_quietly()
+    }
+
+    /// The same for a store that was beyond its bounds from the start.
+    pub(super) fn finish_quietly(mut self) -> Seen {
         self.prompt = true;
         self.broken = false;
         self.tell(ClientInput::Lifecycle(Lifecycle::Closing));
@@ -415,7 +452,11 @@ impl DeviceRig {
     pub(super) fn reopens(store: MemoryClientStore) {
         let mut rig = Self::with(ChannelKind::Plain, ClientLimits::default(), store, true);
         rig.start();
-        assert!(!rig.stopped && !rig.seen.contains("Code", Code::StorageFailed.name()), "its own store: {:?}", rig.seen);
+        assert!(
+            !rig.stopped && !rig.seen.contains("Code", Code::StorageFailed.name()),
+            "its own store: {:?}",
+            rig.seen
+        );
         assert!(!rig.seen.contains("Code", Code::KeyLost.name()));
     }
 

@@ -22,10 +22,7 @@ struct Keys {
 
 fn keys() -> &'static Keys {
     static KEYS: OnceLock<Keys> = OnceLock::new();
-    KEYS.get_or_init(|| Keys {
-        device: LinkSecret::generate(&mut draw(3)),
-        relay: LinkSecret::generate(&mut draw(4)),
-    })
+    KEYS.get_or_init(|| Keys { device: LinkSecret::generate(&mut draw(3)), relay: LinkSecret::generate(&mut draw(4)) })
 }
 
 /// Plays both sides of a link.

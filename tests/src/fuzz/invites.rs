@@ -3,6 +3,7 @@
 //! What must hold: a code is the same however it is typed; a picture's text reads back to what it was made of, in capitals too; and
 //! nothing that reads holds an impossible key.
 
+use zeroize::Zeroizing;
 use zerok_core::{
     pairing::{
         code::PairingCode,
@@ -10,7 +11,6 @@ use zerok_core::{
     },
     seal::keys::contributory,
 };
-use zeroize::Zeroizing;
 
 use super::{addresses::any_address, fixture::Fixture, seen::Seen, source::Source};
 use zerok_core::address::MAX_TEXT;
@@ -88,7 +88,10 @@ fn picture(source: &mut Source<'_>, seen: &mut Seen) {
         }
     }
     assert_eq!(url.to_uppercase().parse::<QrPayload>().ok(), read.clone().ok(), "scanners like capitals");
-    assert_eq!(format!(" {url}&x=1#top\n").parse::<QrPayload>().ok().is_some(), read.is_ok() && url.len() + 9 <= MAX_TEXT);
+    assert_eq!(
+        format!(" {url}&x=1#top\n").parse::<QrPayload>().ok().is_some(),
+        read.is_ok() && url.len() + 9 <= MAX_TEXT
+    );
     let edited = source.edited(url.as_bytes());
     any_text(&String::from_utf8_lossy(&edited), seen);
 }

@@ -21,6 +21,7 @@ mod peers;
 mod records;
 mod relay_inputs;
 mod relay_rig;
+mod rows;
 mod sayings;
 mod seen;
 mod snapshot;
@@ -29,8 +30,9 @@ mod to_device;
 mod to_relay;
 
 pub use self::{
-    addresses::addresses, client_inputs::client_inputs, frames::frames, handshake::handshake, invites::invites, pairing::pairing, records::records,
-    relay_inputs::relay_inputs, seen::Seen, to_device::to_device, to_relay::to_relay,
+    addresses::addresses, client_inputs::client_inputs, frames::frames, handshake::handshake, invites::invites,
+    pairing::pairing, records::records, relay_inputs::relay_inputs, rows::rows, seen::Seen, to_device::to_device,
+    to_relay::to_relay,
 };
 
 /// Takes an input apart.
@@ -46,6 +48,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("pairing", pairing),
     ("records", records),
     ("relay_inputs", relay_inputs),
+    ("rows", rows),
     ("to_device", to_device),
     ("to_relay", to_relay),
 ];

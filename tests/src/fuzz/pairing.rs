@@ -170,8 +170,7 @@ fn any_handover(source: &mut Source<'_>, fixture: &Fixture) -> Handover {
         lane: if source.flag() { Lane::Control } else { Lane::Data },
     };
     let count = source.below(4);
-    let baseline =
-        (0..count).map(|_| (stream(source), source.number(), RecordHash([source.byte(); 16]))).collect();
+    let baseline = (0..count).map(|_| (stream(source), source.number(), RecordHash([source.byte(); 16]))).collect();
     let mut relay = any_address(source);
     if source.below(4) > 0 {
         relay = zerok_core::address::RelayAddress { key: RelayKey([9; 32]), tcp: Vec::new(), iroh: None };

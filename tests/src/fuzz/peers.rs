@@ -96,13 +96,16 @@ impl Peers {
             (true, 0..=4) => {
                 let page = self.next_page(source);
                 let head = page.head;
-                let welcome =
-                    Welcome { relay_id: RelayId([7; 16]), head, floor: page.floor, own: None, max_blob: MAX_BLOB as u32 };
+                let welcome = Welcome {
+                    relay_id: RelayId([7; 16]),
+                    head,
+                    floor: page.floor,
+                    own: None,
+                    max_blob: MAX_BLOB as u32,
+                };
                 codec::encode_second_flight(&welcome, &page)
             }
-            (_, 5 | 6) => {
-                codec::encode_second_flight(&any_welcome(source, &self.pool), &any_page(source, &self.pool))
-            }
+            (_, 5 | 6) => codec::encode_second_flight(&any_welcome(source, &self.pool), &any_page(source, &self.pool)),
             _ => source.bytes(4096),
         };
         if let Ok((channel, bytes)) = responder.respond(&payload) {

@@ -26,6 +26,7 @@ use zerok_core::{
 };
 
 use super::{
+    device::ANSWERS,
     fixture::{Fixture, draw},
     sayings::Pool,
     seen::Seen,
@@ -175,13 +176,25 @@ impl RelayRig {
 
     /// One legal input.
     pub(super) fn tell(&mut self, input: RelayInput) {
+        self.take(input);
+        self.settle();
+    }
+
+    fn take(&mut self, input: RelayInput) {
         let told = self.relay.handle(self.now, input);
         assert_eq!(told, Ok(()), "a legal input");
         self.drain();
         self.deadline_law();
         self.check_bounds();
+    }
+
+    /// A prompt store answers whatever is asked. One input cannot keep it busy for ever.
+    fn settle(&mut self) {
+        let mut answers = 0;
         while self.prompt && !self.queue.is_empty() && !self.stopped {
-            self.store_answers(None);
+            self.answer(None);
+            answers += 1;
+            assert!(answers < ANSWERS, "one input after the other for ever");
         }
     }
 
@@ -267,6 +280,11 @@ impl RelayRig {
 
     /// The store does the next thing it was asked, or fails at it.
     pub(super) fn store_answers(&mut self, failure: Option<StoreFailure>) {
+        self.answer(failure);
+        self.settle();
+    }
+
+    fn answer(&mut self, failure: Option<StoreFailure>) {
         let Some(request) = self.queue.pop_front() else { return };
         let failure = failure.or(self.broken.then_some(StoreFailure::Io));
         let answer = match (request, failure) {
@@ -285,7 +303,7 @@ impl RelayRig {
                 answer
             }
         };
-        self.tell(RelayInput::Store(answer));
+        self.take(RelayInput::Store(answer));
     }
 
     /// What a batch gave a group.
@@ -481,4 +499,3 @@ fn append_bytes(op: &RelayOp) -> usize {
         _ => 0,
     }
 }
-

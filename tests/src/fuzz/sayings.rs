@@ -4,9 +4,7 @@ use bytes::Bytes;
 use zerok_core::{
     ids::{AccessKey, Cursor, Digest, GroupId, Kid, Lane, MailboxId, RelayId, Tag},
     limits::MAX_BLOB,
-    wire::message::{
-        Hello, News, Page, Pull, Refusal, Request, Signature, ToDevice, ToRelay, Welcome, WireCode,
-    },
+    wire::message::{Hello, News, Page, Pull, Refusal, Request, Signature, ToDevice, ToRelay, Welcome, WireCode},
 };
 
 use super::source::Source;
