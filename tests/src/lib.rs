@@ -5,6 +5,7 @@
 
 pub mod blocking;
 pub mod conformance;
+pub mod fuzz;
 pub mod hostile;
 pub mod sim;
 pub mod store;

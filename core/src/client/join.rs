@@ -90,6 +90,9 @@ impl Client {
         if self.joining.is_some() {
             return self.reject(command, Code::Busy);
         }
+        if matches!(invite, Invite::Qr(qr) if qr.relay.check().is_err()) {
+            return self.reject(command, Code::InvalidArgs);
+        }
         let (relay, secret, creator_sign) = match invite {
             Invite::Qr(qr) => (qr.relay.clone(), qr.pairing_secret(), Some(qr.creator_sign)),
             Invite::Code(code) => {
