@@ -267,6 +267,15 @@ impl Client {
         }
     }
 
+    /// A chain this device follows or was told of.
+    pub(super) fn stream(&self, id: StreamId) -> Option<&Stream> {
+        self.group.as_ref().and_then(|group| group.streams.get(&id))
+    }
+
+    pub(super) fn stream_mut(&mut self, id: StreamId) -> Option<&mut Stream> {
+        self.group.as_mut().and_then(|group| group.streams.get_mut(&id))
+    }
+
     /// Remembers the relay to use.
     pub(super) fn keep_relay(&mut self, relay: RelayAddress) {
         self.relay = Some(relay);
