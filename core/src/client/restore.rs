@@ -195,7 +195,11 @@ impl Client {
             if kind == Kind::Heads {
                 continue;
             }
+            if let (Kind::Add, Some(group)) = (kind, &mut self.group) {
+                group.withdraw(entry.hash);
+            }
             let Ok(new) = self.write_record(kind, payload, entry.key) else { continue };
+            self.admission_reissued(id, new);
             if let Some(command) = self.pushes.remove(&id) {
                 self.pushes.insert(new, command);
             }
