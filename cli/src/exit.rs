@@ -6,7 +6,7 @@ use std::{fmt, path::Path, process::ExitCode};
 
 use serde::Serialize;
 use zerok_core::error::Code;
-use zerok_tokio::SyncError;
+use zerok_tokio::{SyncError, secrets::KeyFault};
 
 /// A command that did what it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +111,9 @@ impl From<SyncError> for Failure {
             },
             (_, Code::NotEnabled) => "Run `zerok init` or `zerok join`.".to_owned(),
             (SyncError::Rejected(_) | SyncError::Stopped(_), _) => return code.into(),
+            (SyncError::Key(KeyFault::Missing), _) => {
+                "There is none in this session. A new device can use --key-storage file.".to_owned()
+            }
             (SyncError::SetAside(_), _) => format!("{} That is `zerok init --afresh`.", sentence(&error.to_string())),
             _ => sentence(&error.to_string()),
         };
@@ -125,9 +128,20 @@ impl Failure {
         match Self::from(error) {
             Self::Told { code, detail } if place => {
                 let detail = detail.map(|detail| format!("{detail} ")).unwrap_or_default();
-                Self::new(code, format!("{detail}The device is in {}.", data.display()))
+                Self::new(code, format!("{detail}The data directory is {}.", data.display()))
             }
             other => other,
+        }
+    }
+
+    /// A call that takes a name failed, after everything else in it was checked.
+    pub(crate) fn of_naming(error: SyncError) -> Self {
+        match error.code() {
+            Code::InvalidArgs => Self::new(
+                Code::InvalidArgs,
+                "A name has something visible in it, no control characters, and at most 64 bytes.",
+            ),
+            _ => error.into(),
         }
     }
 
@@ -194,6 +208,7 @@ pub(crate) fn class(code: Code) -> u8 {
         | C::KeychainLocked => 5,
         C::AlreadyInGroup | C::InviteUnknown | C::InviteExpired | C::InviteUsed | C::PairingFailed => 6,
         C::Gap | C::Tampered | C::Fork | C::Equivocation | C::RelayReset | C::MissingEpoch => 7,
+        C::UnknownDevice | C::RestoredTooOften => 7,
         // Codes may be added; the test sees to it that they get a class here.
         _ => UNCLASSED,
     }

@@ -120,7 +120,13 @@ fn usage(error: &clap::Error) -> ExitCode {
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     // The first paragraph says what is wrong; the usage that follows is a call of `--help` away.
     let first = text.split("\n\n").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    let failure = Failure::new(Code::InvalidArgs, format!("{} See `zerok --help`.", sentence(&first)));
+    let what = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            "There is no command.".to_owned()
+        }
+        _ => sentence(&first),
+    };
+    let failure = Failure::new(Code::InvalidArgs, format!("{what} See `zerok --help`."));
     Output::standard(json).fail(&failure);
     exit_code(&Err(failure))
 }

@@ -239,6 +239,9 @@ impl VerdictShape {
             Verdict::Equivocation { device, lane, seq, .. } => at(device, lane, seq, seq, base),
             Verdict::RelayReset => base,
             Verdict::MissingEpoch { kid } => Self { epoch: Some(kid.to_string()), ..base },
+            Verdict::UnknownDevice { device } | Verdict::RestoredTooOften { device } => {
+                Self { device: Some(device.to_string()), ..base }
+            }
         }
     }
 }
@@ -262,6 +265,9 @@ pub(crate) fn verdict_sentence(verdict: &Verdict) -> String {
         }
         Verdict::RelayReset => code.to_string(),
         Verdict::MissingEpoch { kid } => format!("{code} The key is called {kid}."),
+        Verdict::UnknownDevice { device } | Verdict::RestoredTooOften { device } => {
+            format!("{code} It is device {device}.")
+        }
     }
 }
 

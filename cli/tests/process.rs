@@ -79,6 +79,8 @@ fn a_wrong_command_line_is_one_line_and_status_2() {
     for wrong in [["set-relay", "0k:nonsense"], ["join", "TOO-SHORT"]] {
         assert_eq!(status(&run(folder.path(), &wrong)), 2);
     }
+    let nothing = run(folder.path(), &[]);
+    assert!(complaint(&nothing).starts_with("error[invalidArgs]: There is no command."), "{}", complaint(&nothing));
     let help = run(folder.path(), &["--help"]);
     assert_eq!((status(&help), help.stderr.is_empty()), (0, true));
 }
@@ -191,6 +193,9 @@ fn an_argument_that_would_change_nothing_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = device(folder.path());
     assert_eq!(status(&run(&data, &["init", "--name", "laptop"])), 0);
+    let nameless = run(&data, &["rename", " "]);
+    assert_eq!(status(&nameless), 2);
+    assert!(complaint(&nameless).contains("64 bytes"), "{}", complaint(&nameless));
     let renaming = run(&data, &["init", "--name", "desk"]);
     assert_eq!(status(&renaming), 2);
     assert!(complaint(&renaming).contains("zerok rename"), "{}", complaint(&renaming));

@@ -30,6 +30,7 @@ pub const MAX_URL: usize = 512;
 pub const MAX_TEXT: usize = 4096;
 
 const PREFIX: &str = "0k:";
+const CHECKSUM: usize = 4;
 const VERSION: u8 = 1;
 
 /// A relay's pinned key and how to reach it.
@@ -108,14 +109,17 @@ impl RelayAddress {
         if !self.tcp.iter().all(|entry| is_host_port(entry)) {
             return Err(AddressFault::HostPort);
         }
-        let Some(iroh) = &self.iroh else { return Ok(()) };
-        if !iroh.direct.iter().all(|entry| is_ip_port(entry)) {
-            return Err(AddressFault::Direct);
+        if let Some(iroh) = &self.iroh {
+            if !iroh.direct.iter().all(|entry| is_ip_port(entry)) {
+                return Err(AddressFault::Direct);
+            }
+            if iroh.relay.as_ref().is_some_and(|url| !is_url(url)) {
+                return Err(AddressFault::Url);
+            }
         }
-        if iroh.relay.as_ref().is_some_and(|url| !is_url(url)) {
-            return Err(AddressFault::Url);
-        }
-        Ok(())
+        // Every entry may be within its limit and all together too long to be read.
+        let text = (self.to_bytes().len() + CHECKSUM) * 8;
+        if text.div_ceil(5) > MAX_TEXT { Err(AddressFault::TooLong) } else { Ok(()) }
     }
 
     /// version ‖ body, without checksum, for carrying inside something that has its own.
@@ -185,7 +189,7 @@ pub(crate) fn disarm(label: &[u8], text: &str) -> Result<zeroize::Zeroizing<Vec<
         Some(&VERSION) => {}
         Some(&version) => return Err(AddressFault::Version(version)),
     }
-    let (body, sum) = bytes.split_last_chunk::<4>().ok_or(AddressFault::Malformed)?;
+    let (body, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(AddressFault::Malformed)?;
     if checksum(label, body) != *sum {
         return Err(AddressFault::Checksum);
     }
@@ -194,7 +198,7 @@ pub(crate) fn disarm(label: &[u8], text: &str) -> Result<zeroize::Zeroizing<Vec<
     Ok(bytes)
 }
 
-fn checksum(label: &[u8], bytes: &[u8]) -> [u8; 4] {
+fn checksum(label: &[u8], bytes: &[u8]) -> [u8; CHECKSUM] {
     let hash = Sha256::new().chain_update(label).chain_update(bytes).finalize();
     [hash[0], hash[1], hash[2], hash[3]]
 }

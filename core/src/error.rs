@@ -97,6 +97,10 @@ codes! {
     RelayReset = "relayReset", true, "The relay lost or replaced its log. Devices refill it.";
     /// Data under a key this device does not have.
     MissingEpoch = "missingEpoch", false, "Data is sealed with a key this device does not have.";
+    /// Records of a device that nobody admitted, as far as this one knows.
+    UnknownDevice = "unknownDevice", false, "Records came from a device whose admission is not here. Pair this device again to read them.";
+    /// A device that began anew more often than others follow.
+    RestoredTooOften = "restoredTooOften", false, "A device was restored too often to be followed. Pair that device again, as a new one.";
     /// No relay is known.
     NoRelay = "noRelay", false, "No relay is set. Give its address.";
     /// The arguments make no sense.

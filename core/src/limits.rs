@@ -1,6 +1,6 @@
-//! Every bound in one place. Each is tested at its edge.
+//! The bounds that are part of the protocol, and those that may be set. Each is tested at its edge.
 //!
-//! Protocol constants are fixed for version 1; [`ClientLimits`] and [`RelayLimits`] are a machine's own and may be set.
+//! What one module alone remembers is bounded at the top of that module. Protocol constants are fixed for version 1; [`ClientLimits`] and [`RelayLimits`] are a machine's own and may be set.
 
 use crate::time::Duration;
 
@@ -30,8 +30,14 @@ pub const MAX_MAILBOX_MESSAGES: u32 = 64;
 pub const MAX_NAME: usize = 64;
 /// Most `seen` entries in one record.
 pub const MAX_SEEN: usize = 1024;
-/// Most incarnations of one device whose records are followed, and as many more that others only name.
-pub const MAX_INCARNATIONS: usize = 8;
+/// Most chains of one device that are followed, i.e. eight incarnations with two lanes; and as many more on each member's word.
+pub const MAX_CHAINS: usize = 16;
+/// Findings kept until the application settles them.
+pub const MAX_VERDICTS: usize = 1024;
+/// Of these, findings of each kind that a relay or member makes up at will: they must not crowd out what it would rather hide.
+pub const MAX_CHEAP_VERDICTS: usize = 64;
+/// Of these, findings that rest on one member's word or chains: it must not crowd out what others say.
+pub const MAX_VERDICTS_OF_ONE: usize = 256;
 /// Most devices of a group: nobody admits another.
 pub const MAX_DEVICES: usize = 128;
 /// Most devices that stand in a roster: members may admit the last ones at the same moment.

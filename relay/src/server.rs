@@ -45,7 +45,7 @@ pub enum ServeError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Another relay runs on the same data directory.
-    #[error("another relay is running on {path}", path = .0.display())]
+    #[error("another relay is running on {path}: stop it, or give this one a directory of its own with --data", path = .0.display())]
     Running(PathBuf),
     /// The data directory cannot be used.
     #[error("{path}: {fault}", path = .path.display())]

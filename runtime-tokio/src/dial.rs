@@ -104,7 +104,7 @@ impl Dialer for Patient {
                 Ok(_) => late.store(0, Ordering::Relaxed),
                 // Two dials at once may count as one: it is no more than a guess.
                 Err(LinkFailure::TimedOut) => {
-                    late.store(late.load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed)
+                    late.store(late.load(Ordering::Relaxed).saturating_add(1), Ordering::Relaxed);
                 }
                 Err(_) => {}
             }

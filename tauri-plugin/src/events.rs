@@ -193,6 +193,9 @@ fn finding(id: u64, verdict: &Verdict) -> Error {
         Verdict::Equivocation { device, lane, seq, .. } => at(base, device, lane, *seq, *seq),
         Verdict::RelayReset => base,
         Verdict::MissingEpoch { kid } => base.with("epoch", kid.to_string()),
+        Verdict::UnknownDevice { device } | Verdict::RestoredTooOften { device } => {
+            base.with("device", device.to_string())
+        }
     }
 }
 

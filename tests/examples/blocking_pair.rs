@@ -26,7 +26,7 @@ use zerok_core::{
     driver::{Host, Shell},
     ids::{CommandId, LinkId, RelayId, RelayKey, TransportId},
     limits::{ClientLimits, RelayLimits},
-    machine::{LinkFailure, LinkInput, LinkOutput, Machine, Origin, StoreInput, StoreOutput},
+    machine::{LinkFailure, LinkInput, LinkOutput, Machine, Origin},
     relay::{
         Relay, RelayConfig,
         io::{RelayInput, RelayOutput},
@@ -122,14 +122,7 @@ impl Host<ClientOutput> for Device {
         match output {
             ClientOutput::Open { link, .. } => self.wire.dial(link),
             ClientOutput::Link(output) => self.wire.perform(output),
-            ClientOutput::Store(StoreOutput::Persist { batch, ops }) => {
-                self.store.apply(&ops);
-                self.answers.push_back(ClientInput::Store(StoreInput::Persisted { batch, outcomes: Vec::new() }));
-            }
-            ClientOutput::Store(StoreOutput::Load { load, query }) => {
-                let answer = Ok(self.store.load(&query));
-                self.answers.push_back(ClientInput::Store(StoreInput::Loaded { load, answer }));
-            }
+            ClientOutput::Store(output) => self.answers.push_back(ClientInput::Store(self.store.perform(output))),
             ClientOutput::Done { result, .. } => drop(self.replies.send(result)),
             ClientOutput::Event(event) => println!("device: {event:?}"),
             ClientOutput::Stopped => self.stopped = true,

@@ -1,5 +1,4 @@
 //! A device as small as it can be: real channel, real messages, blocking sockets, no client machine.
-
 //!
 //! For tests that want to see a relay from a member's side of the wire, one message at a time. Panics on everything unexpected.
 
@@ -62,7 +61,18 @@ impl Group {
     }
 
     /// Does both flights on a connection.
-    pub fn open(&mut self, mut stream: TcpStream, keys: &DeviceKeys, relay: &RelayAddress, pull: Pull) -> Device {
+    pub fn open(&mut self, stream: TcpStream, keys: &DeviceKeys, relay: &RelayAddress, pull: Pull) -> Device {
+        self.try_open(stream, keys, relay, pull).expect("the relay answers")
+    }
+
+    /// The same, or `None` when the relay goes away meanwhile.
+    pub fn try_open(
+        &mut self,
+        mut stream: TcpStream,
+        keys: &DeviceKeys,
+        relay: &RelayAddress,
+        pull: Pull,
+    ) -> Option<Device> {
         let group = self.genesis.group(&self.secret.access());
         let epoch = Epoch::derive(&self.secret, &group);
         let hello = Hello {
@@ -77,12 +87,12 @@ impl Group {
         let (mut initiator, bytes) =
             Initiator::new(ChannelKind::Noise, keys.link(), relay.key, TransportId::TCP, &flight, &mut self.draw)
                 .expect("the relay's key is a key");
-        stream.write_all(&bytes).unwrap();
+        stream.write_all(&bytes).ok()?;
         loop {
-            let bytes = read(&mut stream).expect("the relay answers");
+            let bytes = read(&mut stream)?;
             if let Some((payload, channel)) = initiator.receive(bytes).expect("an honest relay") {
                 let (welcome, page) = codec::decode_second_flight(payload).expect("a second flight");
-                return Device { stream, channel, welcome, page };
+                return Some(Device { stream, channel, welcome, page });
             }
         }
     }
@@ -101,8 +111,16 @@ pub struct Device {
 impl Device {
     /// Says a message.
     pub fn send(&mut self, message: &ToRelay) {
+        self.try_send(message).expect("the relay reads");
+    }
+
+    /// The same, when the relay may have gone.
+    ///
+    /// # Errors
+    /// It has.
+    pub fn try_send(&mut self, message: &ToRelay) -> std::io::Result<()> {
         let sealed = self.channel.seal(&codec::encode(message));
-        self.stream.write_all(&sealed).expect("the relay reads");
+        self.stream.write_all(&sealed)
     }
 
     /// Pushes blobs on the data lane.

@@ -4,6 +4,8 @@
 #![deny(missing_docs)]
 
 pub mod blocking;
+pub mod conformance;
+pub mod fuzz;
 pub mod hostile;
 pub mod sim;
 pub mod store;

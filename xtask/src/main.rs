@@ -1,10 +1,10 @@
-//! The repository's own commands: setup, demo, verify.
+//! The repository's own commands: setup, demo, verify, kills.
 //!
 //! # Layout
 //! - [`shell`]: running other programs. [`json`]: reading what they print. [`setup`]: installing what is missing.
 //! - [`window`]: what the Tauri plugin and the notes app need of the system and of npm.
 //! - [`verify`]: every check this repository has, in one run.
-//! - [`demo`]: a relay and two devices as real processes, killed on the way.
+//! - [`demo`]: a relay and two devices as real processes, killed on the way. [`kills`]: the same thousands of times, for the durability.
 //!
 //! Kept small on purpose: the first `cargo xtask` of a newcomer builds this crate and nothing else.
 
@@ -14,6 +14,7 @@
 
 mod demo;
 mod json;
+mod kills;
 mod setup;
 mod shell;
 mod verify;
@@ -30,6 +31,7 @@ usage: cargo xtask <command> [options]
 
   verify   run every check: format, links, policy, lints, tests, the plugin, the app's windows, documentation
   demo     start a relay and two devices, pair them, sync, kill some of them, compare; --app: two windows of the notes app
+  kills    kill a device and a relay with -9, 2000 times each, and check what they had acknowledged
   setup    install the tools that verify wants and does not find
 
 `cargo xtask <command> --help` says more about each.";
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Some("verify") => verify::main(&rest),
         Some("demo") if rest.iter().any(|argument| argument == "--app") => demo::app::main(&rest),
         Some("demo") => demo::main(&rest),
+        Some("kills") => kills::main(&rest),
         Some("setup") => setup::main(&rest),
         Some(other) => Err(Failure::new(format!("no such command: {other}\n\n{HELP}"))),
     };

@@ -13,7 +13,7 @@ use zerok_core::error::Code;
 pub(crate) async fn rename(setting: &Setting, output: &mut Output, name: &str) -> Outcome {
     let client = setting.open().await?;
     with(client, async |client| {
-        client.rename(name).await?;
+        client.rename(name).await.map_err(Failure::of_naming)?;
         let progress = Progress::waiting(output, "Telling the other devices");
         let told = match connect(client, setting.patience).await {
             Ok(()) => client.sync_now().await.map_err(Failure::from),

@@ -27,7 +27,7 @@ pub(crate) async fn run(setting: &Setting, output: &mut Output, relay: Option<&s
                 format!("This device is called {} already; `zerok rename NAME` changes that.", harmless(called));
             return Err(Failure::new(Code::InvalidArgs, sentence));
         }
-        client.enable().await?;
+        client.enable().await.map_err(Failure::of_naming)?;
         let report = client.inspect().await?;
         let Some(identity) = report.identity else { return Err(Code::StorageFailed.into()) };
         let own = report.devices.iter().find(|device| device.own);

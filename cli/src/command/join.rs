@@ -54,7 +54,7 @@ pub(crate) async fn run(
         let progress = Progress::waiting(output, "Pairing");
         let joined = client.join_invite(invite).await.map_err(|error| match error.code() {
             Code::NoRelay => no_relay(),
-            _ => Failure::from(error),
+            _ => Failure::of_naming(error),
         })?;
         progress.say("Fetching what the group has");
         let synced = client.sync_now().await;

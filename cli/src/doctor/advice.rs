@@ -42,6 +42,10 @@ pub(crate) const fn advice(code: Code) -> &'static str {
             "Compare the devices. The relay or a device is broken or dishonest; do not trust what differs. `zerok doctor --settle` forgets the finding."
         }
         C::RelayReset => "Nothing: the devices refill it. `zerok doctor --settle` forgets the finding.",
+        C::UnknownDevice => {
+            "If nobody admitted that device, do not trust what comes from it. Else leave the group here and pair again: `zerok leave`, then an invite of another device."
+        }
+        C::RestoredTooOften => "On that device: `zerok leave`, then pair it again.",
         C::MissingEpoch => "Update zerok here; if that does not help, pair this device again.",
         _ => "See docs/cli.md.",
     }

@@ -168,3 +168,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_address_that_is_too_long_to_be_read_back_is_not_sound() {
+    let host = format!("{}:4433", "a".repeat(253));
+    let address = |count| RelayAddress { tcp: vec![host.clone(); count], ..bare() };
+    assert_eq!(address(8).check(), Ok(()));
+    assert_eq!(read(&address(8).to_string()), Ok(address(8)));
+    let iroh = IrohRoute { endpoint: [7; 32], direct: Vec::new(), relay: Some(format!("https://{}", "r".repeat(500))) };
+    let long = RelayAddress { iroh: Some(iroh), ..address(8) };
+    assert_eq!(long.check(), Err(AddressFault::TooLong));
+    assert!(read(&long.to_string()).is_err());
+}

@@ -171,14 +171,19 @@ impl Client {
     }
 
     fn loaded(&mut self, load: LoadId, answer: Result<ClientAnswer, StoreFailure>) {
+        let answer = match answer {
+            Ok(answer) => answer,
+            // The command that waits for it stays where whoever ends everything looks for commands.
+            Err(failure) if self.loads.contains_key(&load) => return self.store_failed(failure),
+            Err(_) => return,
+        };
         let Some(purpose) = self.loads.remove(&load) else { return };
         match (purpose, answer) {
-            (_, Err(failure)) => self.store_failed(failure),
-            (Load::Open, Ok(ClientAnswer::Opened(image))) => self.opened(*image),
-            (Load::Outbox(ids), Ok(ClientAnswer::Outbox(rows))) => self.outbox_loaded(&ids, rows),
-            (Load::Moving(asked), Ok(ClientAnswer::Outbox(rows))) => self.moving(&asked, &rows),
-            (Load::Reissue(ids), Ok(ClientAnswer::Outbox(rows))) => self.reissue(&ids, rows),
-            (Load::Inbox(reading), Ok(ClientAnswer::Inbox(rows))) => self.read(reading, rows),
+            (Load::Open, ClientAnswer::Opened(image)) => self.opened(*image),
+            (Load::Outbox(ids), ClientAnswer::Outbox(rows)) => self.outbox_loaded(&ids, rows),
+            (Load::Moving(asked), ClientAnswer::Outbox(rows)) => self.moving(&asked, &rows),
+            (Load::Reissue(ids), ClientAnswer::Outbox(rows)) => self.reissue(&ids, rows),
+            (Load::Inbox(reading), ClientAnswer::Inbox(rows)) => self.read(reading, rows),
             // `check_store` let only fitting answers pass.
             _ => {}
         }

@@ -23,7 +23,8 @@ use bytes::Bytes;
 use crate::{
     client::{
         Client, Timer,
-        receive::{Candidate, Source},
+        ledger::remember,
+        receive::{Candidate, REMEMBERED, Source},
         store::{ClientOp, HeldRow},
         verdict::Verdict,
     },
@@ -39,8 +40,10 @@ const AFTER_RESET: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug)]
 #[cfg_attr(feature = "model", derive(Clone))]
 pub(super) enum Why {
-    /// Its key is unknown, or no chain is left for it.
+    /// Its key is unknown.
     Key,
+    /// No chain is left for it.
+    Room,
     /// Its kind is unknown; its place in the chain is settled.
     Kind,
     /// Its sender is unknown.
@@ -89,6 +92,8 @@ pub(super) struct Gaps {
     bytes: usize,
     /// Records after a hole for which there was no room: the lowest of each chain, and the scan that decides about it.
     passed: BTreeMap<StreamId, (u64, u64)>,
+    /// Senders nobody admitted, of which no one was told, and the scan that decides about each.
+    strangers: BTreeMap<DeviceId, u64>,
     scan: Option<Scan>,
     /// Scans begun.
     scans: u64,
@@ -207,7 +212,7 @@ impl Client {
             let ready = |held: &Held| match &held.why {
                 Why::Sender(device) => group.roster.get(*device).is_some(),
                 Why::Restored => true,
-                Why::Key | Why::Kind | Why::Ahead(..) => false,
+                Why::Key | Why::Room | Why::Kind | Why::Ahead(..) => false,
             };
             let mut ready: Vec<(Cursor, Digest)> = self
                 .gaps
@@ -250,7 +255,9 @@ impl Client {
     pub(super) fn look_for_missing(&mut self) {
         let ready = self.is_connected() && self.link.as_ref().is_some_and(|link| link.caught_up);
         let Some(place) = self.ledger.place.filter(|_| ready && self.gaps.scan.is_none()) else { return };
-        let missing = self.first_hole(u64::MAX).is_some() || self.overdue(self.now).next().is_some();
+        let missing = self.first_hole(u64::MAX).is_some()
+            || self.overdue(self.now).next().is_some()
+            || !self.gaps.strangers.is_empty() && self.settled_after_reset() <= self.now;
         let dropped = self.ledger.dropped_from.filter(|_| std::mem::take(&mut self.gaps.again));
         let at = match dropped {
             _ if missing => place.floor,
@@ -288,8 +295,34 @@ impl Client {
             self.gaps.looked = self.now;
         }
         overdue.into_iter().for_each(|claim| self.declare_claimed(claim));
+        if self.settled_after_reset() <= scan.since {
+            self.declare_strangers(number);
+        }
         self.ledger.dropped_from = scan.dropped;
         self.gaps.again |= scan.moved;
+    }
+
+    /// A record of the group's came whose sender nobody admitted. Its admission precedes it in an honest log.
+    pub(super) fn stranger(&mut self, device: DeviceId, cursor: Cursor) {
+        let decided_by = self.gaps.decided_by(cursor);
+        let told = self.verdicts.values().filter(|known| matches!(known, Verdict::UnknownDevice { .. })).count();
+        // A member that invents senders is heard of until somebody has settled the matter.
+        if !self.ledger.strangers.contains(&device) && told + self.gaps.strangers.len() < REMEMBERED {
+            self.gaps.strangers.entry(device).or_insert(decided_by);
+        }
+    }
+
+    /// The log was read from its floor, and does not say who these are.
+    fn declare_strangers(&mut self, number: u64) {
+        let (decided, open): (BTreeMap<_, _>, _) =
+            std::mem::take(&mut self.gaps.strangers).into_iter().partition(|(_, decided_by)| *decided_by <= number);
+        self.gaps.strangers = open;
+        for device in decided.into_keys() {
+            if self.group.as_ref().is_some_and(|group| group.roster.get(device).is_none()) {
+                remember(&mut self.ledger.strangers, device, REMEMBERED);
+                self.verdict(Verdict::UnknownDevice { device });
+            }
+        }
     }
 
     /// A chain with a hole that the scan of this number decides about, and the first record after it.
@@ -355,8 +388,9 @@ impl Client {
     }
 
     /// Keeps the timer of what has been missing for longest. What is overdue waits for a link, not for time.
-    pub(super) fn watch_claims(&mut self) {
-        match self.claimed().map(|(_, due)| due).filter(|due| *due > self.now).min() {
+    pub(super) fn watch_missing(&mut self) {
+        let strangers = (!self.gaps.strangers.is_empty()).then(|| self.settled_after_reset());
+        match self.claimed().map(|(_, due)| due).chain(strangers).filter(|due| *due > self.now).min() {
             Some(due) => self.timers.set(Timer::SeenGap, due),
             None => self.timers.cancel(Timer::SeenGap),
         }

@@ -73,6 +73,11 @@ impl Inbox {
         self.unread_bytes >= limits.inbox_unread && !bug!(InboxUnbounded)
     }
 
+    /// Pulls that wait for the relay.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Answers whether it was waiting.
     pub(super) fn cancel(&mut self, command: CommandId) -> bool {
         let before = self.waiting.len();

@@ -90,6 +90,9 @@ impl Client {
         if self.joining.is_some() {
             return self.reject(command, Code::Busy);
         }
+        if matches!(invite, Invite::Qr(qr) if qr.relay.check().is_err()) {
+            return self.reject(command, Code::InvalidArgs);
+        }
         let (relay, secret, creator_sign) = match invite {
             Invite::Qr(qr) => (qr.relay.clone(), qr.pairing_secret(), Some(qr.creator_sign)),
             Invite::Code(code) => {
@@ -295,7 +298,7 @@ impl Group {
     /// F6: the exchange has checked that the genesis makes up the group id and commits to the epoch; the records must admit this
     /// device by members' signatures. Nothing else is believed. They come without those between them that changed nothing, so their
     /// places prove nothing; holes and forks were judged, and named, by the members who saw them.
-    fn from_handover(keys: DeviceKeys, handover: &Handover) -> Option<Self> {
+    pub(super) fn from_handover(keys: DeviceKeys, handover: &Handover) -> Option<Self> {
         let mut group =
             Self::new(keys, handover.group, handover.access, handover.genesis_hash, handover.epochs.clone());
         let mut places: BTreeMap<StreamId, BTreeMap<u64, RecordHash>> = BTreeMap::new();

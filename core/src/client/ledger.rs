@@ -82,6 +82,8 @@ pub(super) struct Ledger {
     pub(super) covered: BTreeMap<DeviceId, BTreeMap<(Incarnation, Lane), u64>>,
     /// How often each other device's word alone made this one count anew.
     pub(super) believed: BTreeMap<DeviceId, u8>,
+    /// And the relay's.
+    pub(super) relay_believed: u8,
     /// When each other device was last heard from, by this device's wall clock.
     pub(super) heard: BTreeMap<DeviceId, UnixMillis>,
     /// Devices whose first own record has been reported.
@@ -97,6 +99,10 @@ pub(super) struct Ledger {
     pub(super) recent_keys: VecDeque<(IdempotencyKey, BlobId, Position)>,
     /// Keys whose absence has been reported.
     pub(super) missing_kids: BTreeSet<Kid>,
+    /// Senders of records that were already reported as unknown.
+    pub(super) strangers: VecDeque<DeviceId>,
+    /// Devices already reported as restored too often.
+    pub(super) unfollowed: BTreeSet<DeviceId>,
     /// Blobs already reported as tampered.
     pub(super) tampered: VecDeque<Digest>,
     /// Held blobs of newer kinds, whose place in their chain is settled. At most as many as are held.

@@ -120,6 +120,10 @@ impl Client {
     }
 
     pub(super) fn set_relay(&mut self, id: CommandId, relay: RelayAddress) {
+        // It is kept as text: one that could not be read back would leave a vault that opens for nobody.
+        if relay.check().is_err() {
+            return self.reject(id, Code::InvalidArgs);
+        }
         if self.relay.as_ref() != Some(&relay) {
             let same_key = self.relay.as_ref().is_some_and(|known| known.key == relay.key);
             self.keep_relay(relay);
@@ -130,6 +134,7 @@ impl Client {
                 self.end_invite(Code::Cancelled);
                 // Once an hour is for each relay, and this one is another.
                 self.ledger.refilled_at = None;
+                self.ledger.relay_believed = 0;
             }
             if !same_key && self.group.is_some() {
                 self.relay_reset(None);
@@ -140,6 +145,9 @@ impl Client {
 
     /// The relay named by configuration: adopted when there is none, a warning when it is another.
     pub(super) fn configure(&mut self, id: CommandId, relay: RelayAddress) {
+        if relay.check().is_err() {
+            return self.reject(id, Code::InvalidArgs);
+        }
         match &self.relay {
             None => self.keep_relay(relay),
             // The same relay may be reachable at new addresses; its key is what is pinned.

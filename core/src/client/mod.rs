@@ -60,7 +60,7 @@ use crate::{
     error::Code,
     gate::Gate,
     ids::{CommandId, LinkId, LoadId, OutboxId, Position, StreamId},
-    limits::ClientLimits,
+    limits::{ClientLimits, MAX_CHEAP_VERDICTS, MAX_VERDICTS, MAX_VERDICTS_OF_ONE},
     machine::{Machine, Misuse},
     rng::{Draw, Seed},
     seal::{keys::DeviceKeys, padding::Padding, rest::StoreKey},
@@ -86,13 +86,6 @@ use self::{
     sync::Syncs,
     verdict::Verdict,
 };
-
-/// Findings kept until the application settles them.
-const MAX_VERDICTS: usize = 1024;
-/// Of these, findings of a kind that a relay makes up at will: it must not crowd out what it would rather hide.
-const MAX_CHEAP_VERDICTS: usize = 64;
-/// Of these, findings that rest on one member's word or chains: it must not crowd out what others say.
-const MAX_VERDICTS_OF_ONE: usize = 256;
 
 /// How a client is set up.
 #[derive(Debug)]
@@ -294,6 +287,7 @@ impl Client {
             ClientCommand::Enable { name } => self.enable(id, &name),
             ClientCommand::Disable => self.disable(id),
             ClientCommand::Push { data, key, detached } => self.push(id, data, key, detached),
+            ClientCommand::Pull { .. } | ClientCommand::SyncNow if self.is_busy() => self.reject(id, Code::Busy),
             ClientCommand::Pull { after, max_bytes, own } => self.pull(id, after, max_bytes, own),
             ClientCommand::Ack(position) => self.acknowledge(id, position),
             ClientCommand::CreateInvite => self.create_invite(id),
@@ -310,6 +304,12 @@ impl Client {
             }
             ClientCommand::Settle(through) => self.settle_verdicts(id, through),
         }
+    }
+
+    /// Whether as many commands wait as may.
+    fn is_busy(&self) -> bool {
+        let reading = self.loads.values().filter(|load| matches!(load, Load::Inbox(_))).count();
+        self.pushes.len() + self.inbox.waiting() + self.syncs.waiting() + reading >= self.config.limits.commands
     }
 
     fn fired(&mut self, timer: Timer) {
@@ -344,7 +344,7 @@ impl Client {
         if self.is_up() {
             self.pump_outbox();
             self.schedule_heads();
-            self.watch_claims();
+            self.watch_missing();
             self.answer_waiting_pulls();
             self.advance_syncs();
             self.watch_answer();
@@ -394,16 +394,15 @@ impl Client {
 
     /// A log full of rubbish must not fill the store with findings, nor the room of those that matter.
     fn keeps(&self, verdict: &Verdict) -> bool {
-        let cheap = |verdict: &Verdict| matches!(verdict, Verdict::Tampered { .. } | Verdict::MissingEpoch { .. });
         let code = verdict.code();
         let count = |alike: &dyn Fn(&Verdict) -> bool| self.verdicts.values().filter(|known| alike(known)).count();
         match verdict.rests_on() {
-            _ if cheap(verdict) => count(&|known| known.code() == code) < MAX_CHEAP_VERDICTS,
+            _ if verdict.is_cheap() => count(&|known| known.code() == code) < MAX_CHEAP_VERDICTS,
             // The reset is one finding: there is always room for it.
             None => true,
             member => {
-                count(&|known| !cheap(known)) < MAX_VERDICTS - 2 * MAX_CHEAP_VERDICTS
-                    && count(&|known| !cheap(known) && known.rests_on() == member) < MAX_VERDICTS_OF_ONE
+                count(&|known| !known.is_cheap()) < MAX_VERDICTS - 3 * MAX_CHEAP_VERDICTS
+                    && count(&|known| known.rests_on() == member) < MAX_VERDICTS_OF_ONE
             }
         }
     }

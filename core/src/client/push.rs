@@ -51,7 +51,7 @@ impl Client {
         if self.outbox.unsent_bytes() + data.len() as u64 > self.config.limits.outbox_unsent {
             return self.reject(id, Code::OutboxFull);
         }
-        if self.pushes.len() >= self.config.limits.commands && !detached {
+        if self.is_busy() && !detached {
             return self.reject(id, Code::Busy);
         }
         match self.write_record(Kind::Data, data, key) {

@@ -21,7 +21,7 @@ use crate::{
     },
     error::Code,
     ids::{Cursor, DeviceId, Digest, StreamId},
-    limits::MAX_INCARNATIONS,
+    limits::MAX_CHAINS,
     seal::{
         chain::verify_run,
         keys::Genesis,
@@ -29,10 +29,8 @@ use crate::{
     },
 };
 
-/// Tampered blobs remembered so that a second look does not report them again.
-const REMEMBERED: usize = 64;
-/// Chains of one device with records, and as many more on each member's word.
-const MAX_CHAINS: usize = 2 * MAX_INCARNATIONS;
+/// Tampered blobs, unknown keys and unknown senders remembered so that a second look does not report them again.
+pub(super) const REMEMBERED: usize = 64;
 
 /// Whether records of this chain are followed, or may be. The room is each device's own: a member that invents incarnations must keep
 /// nobody else from being heard.
@@ -83,6 +81,7 @@ impl Client {
                 candidates.push(candidate);
             } else if !bug!(SkipUnopenable) {
                 let Candidate { cursor, digest, blob, opened } = candidate;
+                self.stranger(opened.record.sender, cursor);
                 self.hold(cursor, digest, blob, Why::Sender(opened.record.sender));
             }
         }
@@ -185,7 +184,10 @@ impl Client {
         let id = stream_of(&candidate.opened);
         let Some(group) = &mut self.group else { return };
         if !may_follow(&group.streams, id) {
-            self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Key);
+            self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Room);
+            if self.ledger.unfollowed.insert(sender) {
+                self.verdict(Verdict::RestoredTooOften { device: sender });
+            }
             return;
         }
         let stream = group.streams.entry(id).or_default();
@@ -261,6 +263,7 @@ impl Client {
         if let RosterChange::Added(device) = self.apply_roster(opened, blob) {
             let now = self.wall();
             self.ledger.heard.insert(device, now);
+            self.ledger.strangers.retain(|stranger| *stranger != device);
             self.gaps.sender_known();
         }
     }

@@ -1,9 +1,9 @@
 //! A store that is older than its relay: restored from a backup, or cloned.
 //!
 //! Three signs: the counter beside the store key is ahead; the relay names a blob as this device's last that the store does not
-//! know; a page or a `seen` entry names an own record beyond the store, which of each member is believed twice. Then the device starts
-//! a new incarnation, so that no number is used twice, and says again what was queued since it opened. Nothing is pushed before the
-//! relay's welcome, so none of that has left.
+//! know; a page or a `seen` entry names an own record beyond the store. Then the device starts a new incarnation, so that no number
+//! is used twice, and says again what was queued since it opened. Nothing is pushed before the relay's welcome, so none of that has
+//! left. The bare word of the relay, and of each member, is believed twice.
 
 use bytes::Bytes;
 
@@ -24,8 +24,9 @@ use crate::{
     },
 };
 
-/// How often one member's word alone makes this device count anew: a second time for a second restore, and no more, or a member that
-/// lies would use up the runs that others follow. Of its further words the application hears as gaps.
+/// How often one member's word alone, or the relay's, makes this device count anew: a second time for a second restore, and no more,
+/// or whoever lies would use up the runs that others follow. Of a member's further words the application hears as gaps; what the relay
+/// speaks of it can show.
 const BELIEVED: u8 = 2;
 
 /// How this device's own chains stood when the store was read.
@@ -84,7 +85,10 @@ impl Client {
     /// The relay names what this device's key stored last.
     pub(super) fn check_own(&mut self, digest: Digest) {
         if !self.ledger.own_recent.contains(&digest) && !self.is_own(digest) {
-            self.store_is_older();
+            if !self.opening.settled && self.ledger.relay_believed < BELIEVED {
+                self.ledger.relay_believed += 1;
+                self.store_is_older();
+            }
             // The relay says so again until something newer reaches it.
             self.ledger.acknowledged(digest);
         }

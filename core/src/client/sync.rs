@@ -46,6 +46,10 @@ impl Syncs {
         self.open.drain(..).map(|sync| sync.command).collect()
     }
 
+    pub(super) fn waiting(&self) -> usize {
+        self.open.len()
+    }
+
     /// A pull of the log leaves.
     pub(super) fn pulling(&mut self) {
         self.pulls += 1;

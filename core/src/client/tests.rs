@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     client::store::ClientAnswer,
     ids::{BatchId, Cursor, DeviceId, Incarnation, Lane, RecordHash},
-    limits::MAX_INCARNATIONS,
+    limits::MAX_CHAINS,
     machine::{LinkInput, StoreInput},
 };
 
@@ -96,7 +96,7 @@ fn chains_that_one_member_invents_take_no_room_from_what_another_names() {
             streams.entry(id(inc)).or_insert_with(stream::Stream::default).named(liar, u64::MAX, [1; 8], Time(0));
         }
     }
-    assert_eq!(streams.len(), 2 * MAX_INCARNATIONS);
+    assert_eq!(streams.len(), MAX_CHAINS);
     assert!(receive::may_name(&streams, id(2000), honest), "another member's word has room of its own");
     assert!(receive::may_follow(&streams, id(2000)), "and so have records");
     for inc in 3000..4000 {
@@ -105,6 +105,38 @@ fn chains_that_one_member_invents_take_no_room_from_what_another_names() {
             stream.accept(1, RecordHash([1; 16]), Cursor(1));
         }
     }
-    assert_eq!(streams.len(), 4 * MAX_INCARNATIONS);
+    assert_eq!(streams.len(), 2 * MAX_CHAINS);
     assert!(receive::may_follow(&streams, id(3000)), "what is followed stays so");
+}
+
+#[test]
+fn calls_that_wait_are_bounded_and_the_next_is_told_so() {
+    let config = ClientConfig {
+        store_key: StoreKey::new([1; 32]),
+        kind: ChannelKind::Noise,
+        limits: ClientLimits { commands: 4, ..ClientLimits::default() },
+        padding: Padding::Padme,
+    };
+    let mut client = Client::new(config, Seed::new([2; 32]), Time(0));
+    let answer = Ok(ClientAnswer::Opened(Box::default()));
+    client.handle(Time(1), ClientInput::Store(StoreInput::Loaded { load: LoadId(1), answer })).expect("asked for");
+    let key = crate::ids::RelayKey([5; 32]);
+    let relay = RelayAddress { key, tcp: vec!["relay.test:7040".into()], iroh: None };
+    let commands = [ClientCommand::Configure(relay), ClientCommand::Enable { name: "laptop".into() }];
+    for (id, command) in (1..).zip(commands.into_iter().chain(std::iter::repeat_n(ClientCommand::SyncNow, 9))) {
+        client.handle(Time(1), ClientInput::Command(CommandId(id), command)).expect("a command");
+    }
+    let mut refused = Vec::new();
+    while let Some(output) = client.poll() {
+        match output {
+            ClientOutput::Store(crate::machine::StoreOutput::Persist { batch, .. }) => {
+                let durable = StoreInput::Persisted { batch, outcomes: Vec::new() };
+                client.handle(Time(1), ClientInput::Store(durable)).expect("it was asked for");
+            }
+            ClientOutput::Done { command, result: Err(rejection) } => refused.push((command.0, rejection.code)),
+            _ => {}
+        }
+    }
+    assert_eq!(client.syncs.waiting(), 4);
+    assert_eq!(refused, (7..=11).map(|id| (id, Code::Busy)).collect::<Vec<_>>());
 }

@@ -63,6 +63,17 @@ pub enum Verdict {
         /// The key's name.
         kid: Kid,
     },
+    /// Records under the group's key whose sender this device knows of no admission for, though it has read the whole log: the relay
+    /// withholds the admission, or it expired while this device was away. They wait for it.
+    UnknownDevice {
+        /// Who they say wrote them.
+        device: DeviceId,
+    },
+    /// Records of a device in more runs of its counters than are followed. They wait, and are not delivered.
+    RestoredTooOften {
+        /// Which device.
+        device: DeviceId,
+    },
 }
 
 impl Verdict {
@@ -75,7 +86,14 @@ impl Verdict {
             Self::Equivocation { .. } => Code::Equivocation,
             Self::RelayReset => Code::RelayReset,
             Self::MissingEpoch { .. } => Code::MissingEpoch,
+            Self::UnknownDevice { .. } => Code::UnknownDevice,
+            Self::RestoredTooOften { .. } => Code::RestoredTooOften,
         }
+    }
+
+    /// Whether a relay, or a member unseen, makes up any number of them.
+    pub(super) const fn is_cheap(&self) -> bool {
+        matches!(self, Self::Tampered { .. } | Self::MissingEpoch { .. } | Self::UnknownDevice { .. })
     }
 
     /// The member on whose word or chains the finding rests, if any.
@@ -84,8 +102,9 @@ impl Verdict {
             Self::Gap { by: Some(member), .. }
             | Self::Gap { sender: member, by: None, .. }
             | Self::Fork { by: member, .. }
-            | Self::Equivocation { device: member, .. } => Some(member),
-            Self::Tampered { .. } | Self::RelayReset | Self::MissingEpoch { .. } => None,
+            | Self::Equivocation { device: member, .. }
+            | Self::RestoredTooOften { device: member } => Some(member),
+            Self::Tampered { .. } | Self::RelayReset | Self::MissingEpoch { .. } | Self::UnknownDevice { .. } => None,
         }
     }
 }

@@ -11,6 +11,7 @@ use zerok_core::{
         command::ClientCommand,
         io::{ClientInput, ClientOutput},
         status::{ConnectionState, Indicator, Status},
+        store::ClientStore,
     },
     error::Code,
     ids::{CommandId, Position},
@@ -27,8 +28,11 @@ use crate::{
     dial::Patient,
     driver::{self, LINK_INPUTS, Sources},
     pump::Links,
-    secrets,
-    store::{ClientDisk, worker::Worker},
+    secrets::{self, KeyStorageKind},
+    store::{
+        ClientDisk,
+        worker::{Disk, Worker},
+    },
 };
 
 /// Events kept for a receiver that is slow; one that lags further is told how many it missed.
@@ -76,6 +80,24 @@ impl SyncClient {
         Self::launch(machine, clock, ground, options)
     }
 
+    /// The same handle, driver and links around another machine and another store: one that records or injects, or the probe of the
+    /// conformance suite. Opens and locks nothing; of the options it uses the dialler and the name.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn around<M>(machine: M, disk: impl Disk<ClientStore>, options: &Options) -> Result<Self, SyncError>
+    where
+        M: Machine<Input = ClientInput, Output = ClientOutput> + Send + 'static,
+    {
+        let info = Info {
+            data_dir: options.data_dir.clone(),
+            key_storage: KeyStorageKind::File,
+            relay_mismatch: false,
+            kept_aside: Vec::new(),
+        };
+        Self::spawn(machine, Clock::new(), (disk, None, info), options)
+    }
+
     /// Waits until the store was read, and names the configured relay.
     async fn settle_in(&self, options: &Options) -> Result<(), SyncError> {
         self.inspect().await?;
@@ -96,6 +118,18 @@ impl SyncClient {
         M: Machine<Input = ClientInput, Output = ClientOutput> + Send + 'static,
     {
         let Ground { directory, disk, info, .. } = ground;
+        Self::spawn(machine, clock, (disk, Some(directory), info), options)
+    }
+
+    fn spawn<M>(
+        machine: M,
+        clock: Clock,
+        (disk, directory, info): (impl Disk<ClientStore>, Option<DataDir>, Info),
+        options: &Options,
+    ) -> Result<Self, SyncError>
+    where
+        M: Machine<Input = ClientInput, Output = ClientOutput> + Send + 'static,
+    {
         let (requests, requested) = mpsc::unbounded_channel();
         let (links, link_inputs) = mpsc::channel(LINK_INPUTS);
         let (answers, answered) = mpsc::unbounded_channel();

@@ -73,15 +73,19 @@ fn a_finding_names_device_and_range() {
         assert_eq!(error["details"]["finding"], 12);
         error["details"].clone()
     };
-    let gap = details(Verdict::Gap { sender, inc, lane, from: 3, to: 9, expired: true, by: Some(sender) });
+    let gap = details(Verdict::Gap { sender, inc, lane, from: 3, to: 9, expired: true, by: None });
     assert_eq!(
         gap,
-        json!({ "finding": 12, "device": "07".repeat(8), "lane": "data", "from": 3, "to": 9, "expired": true, "by": "07".repeat(8) })
+        json!({ "finding": 12, "device": "07".repeat(8), "lane": "data", "from": 3, "to": 9, "expired": true })
     );
-    let shown = details(Verdict::Gap { sender, inc, lane, from: 3, to: 9, expired: true, by: None });
-    assert_eq!(shown.get("by"), None);
-    let fork = details(Verdict::Fork { sender, inc, lane: Lane::Control, seq: 4, by: sender });
+    let by = DeviceId([8; 8]);
+    let claimed = details(Verdict::Gap { sender, inc, lane, from: 3, to: 9, expired: false, by: Some(by) });
+    assert_eq!(claimed["by"], "08".repeat(8));
+    let fork = details(Verdict::Fork { sender, inc, lane: Lane::Control, seq: 4, by });
     assert_eq!((&fork["lane"], &fork["from"], &fork["to"]), (&json!("control"), &json!(4), &json!(4)));
+    assert_eq!(fork["by"], "08".repeat(8));
+    assert_eq!(details(Verdict::UnknownDevice { device: by })["device"], "08".repeat(8));
+    assert_eq!(details(Verdict::RestoredTooOften { device: by })["device"], "08".repeat(8));
     assert_eq!(details(Verdict::Equivocation { device: sender, inc, lane, seq: 4 })["device"], "07".repeat(8));
     assert_eq!(details(Verdict::Tampered { cursor: Cursor(5) })["relayCursor"], 5);
     assert_eq!(details(Verdict::MissingEpoch { kid: Kid([6; 8]) })["epoch"], "06".repeat(8));

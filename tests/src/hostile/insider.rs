@@ -24,6 +24,8 @@ pub struct Insider {
     pub group: GroupId,
     /// The group's epoch.
     pub epoch: Epoch,
+    /// What the epoch is derived from.
+    pub secret: EpochSecret,
     draw: Draw,
 }
 
@@ -58,6 +60,7 @@ impl Insider {
             keys: DeviceKeys::from_bytes(keys),
             group: identity.group,
             epoch: Epoch::derive(&secret, &identity.group),
+            secret,
             draw: Seed::new([77; 32]).draw("insider"),
         }
     }

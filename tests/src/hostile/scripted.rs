@@ -71,8 +71,11 @@ impl Scripted {
         limits: ClientLimits,
     ) -> Self {
         let config = ClientConfig { store_key, kind, limits, padding: Padding::Padme };
+        // Another process over the same database draws other numbers, as real ones do.
+        let mut seed = [55; 32];
+        seed[..8].copy_from_slice(&store.reserved().to_le_bytes());
         let mut scripted = Self {
-            client: Client::new(config, Seed::new([55; 32]), Time(0)),
+            client: Client::new(config, Seed::new(seed), Time(0)),
             store,
             events: Vec::new(),
             replies: Vec::new(),

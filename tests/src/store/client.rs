@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use zerok_core::{
-    client::store::{ClientAnswer, ClientImage, ClientOp, ClientQuery, HeldRow, InboxRow, OutboxRow, RosterRow},
+    client::store::{
+        ClientAnswer, ClientImage, ClientOp, ClientQuery, ClientStore, HeldRow, InboxRow, OutboxRow, RosterRow,
+    },
     ids::{Digest, OutboxId, Position, StreamId},
+    machine::{StoreInput, StoreOutput},
 };
 
 /// Everything a client keeps.
@@ -27,6 +30,17 @@ pub struct MemoryClientStore {
 }
 
 impl MemoryClientStore {
+    /// Does what a machine asks and answers it.
+    pub fn perform(&mut self, request: StoreOutput<ClientStore>) -> StoreInput<ClientStore> {
+        match request {
+            StoreOutput::Persist { batch, ops } => {
+                self.apply(&ops);
+                StoreInput::Persisted { batch, outcomes: Vec::new() }
+            }
+            StoreOutput::Load { load, query } => StoreInput::Loaded { load, answer: Ok(self.load(&query)) },
+        }
+    }
+
     /// Applies a batch.
     pub fn apply(&mut self, batch: &[ClientOp]) {
         for operation in batch {

@@ -2,6 +2,7 @@
 
 mod capture;
 mod command_line;
+mod kills;
 mod load;
 mod process;
 mod round_trip;

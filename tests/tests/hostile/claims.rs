@@ -2,12 +2,19 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use zerok_core::{
-    client::verdict::Verdict,
-    ids::{DeviceId, Incarnation, Lane, RecordHash, RelayId},
+    channel::ChannelKind,
+    client::{command::ClientCommand, verdict::Verdict},
+    ids::{Cursor, DeviceId, Digest, Incarnation, Lane, RecordHash, RelayId},
+    limits::ClientLimits,
     seal::record::{Kind, Record, SeenEntry},
+    wire::message::ToRelay,
 };
-use zerok_testkit::{hostile::Insider, store::relay::MemoryRelayStore};
+use zerok_testkit::{
+    hostile::{Insider, Scripted, page, welcome},
+    store::relay::MemoryRelayStore,
+};
 
 use crate::{
     common::{joiner, pull, push, texts},
@@ -162,4 +169,33 @@ fn a9_a_member_that_names_a_record_that_never_was_is_named_in_the_fork() {
     assert_eq!(scene.read(), ["one", "a lie"]);
     let fork = Verdict::Fork { sender: laptop, inc, lane: Lane::Data, seq: 2, by: liar.id() };
     assert_eq!(scene.verdicts(), [fork]);
+}
+
+#[test]
+fn d11_a_relay_that_names_blobs_a_device_never_wrote_is_believed_twice() {
+    let mut scene = Scene::new(&[]);
+    scene.world.kill_device(scene.laptop);
+    let (laptop, relay) = (&scene.world.devices[scene.laptop], &scene.world.relay);
+    let mut store = laptop.store.clone();
+    let mut runs = Vec::new();
+    for process in 0..6_u8 {
+        let (key, secret) = (laptop.store_key(), relay.secret());
+        let mut lie = Scripted::with_store(ChannelKind::Plain, store, key, secret, ClientLimits::default());
+        lie.await_dial();
+        let pull = lie.accept();
+        let own = Some((Cursor(1000), Digest::of(&[process])));
+        lie.welcome(&welcome(pull.after.0, own), &page(pull.after, pull.after.0, &[]));
+        let data = Bytes::from_static(b"milk");
+        lie.command(ClientCommand::Push { data, key: None, detached: true });
+        lie.run(Duration::from_secs(2));
+        let blobs = lie.heard().into_iter().flat_map(|message| match message {
+            ToRelay::Push { blobs, .. } => blobs,
+            _ => Vec::new(),
+        });
+        runs.extend(blobs.map(|blob| scene.insider.open(&blob).record.inc));
+        store = lie.store;
+    }
+    runs.sort_unstable();
+    runs.dedup();
+    assert_eq!(runs.len(), 2, "one for each word that was believed");
 }

@@ -43,10 +43,12 @@ fn a19_records_of_a_device_whose_admission_is_withheld_wait_for_it() {
     scene.serve(&forgery);
     scene.wake();
     assert_eq!(scene.read(), ["one"]);
-    assert_eq!(scene.verdicts(), [], "a sender nobody admitted yet is not tampering");
-    // A restart forgets nothing of what waits.
+    let device = Insider::of(&scene.world.devices[tablet]).keys.id();
+    assert_eq!(scene.verdicts(), [Verdict::UnknownDevice { device }], "told, and not called tampering");
+    // A restart forgets nothing of what waits, and says nothing twice.
     scene.world.kill_device(scene.phone);
     scene.wake();
+    assert_eq!(scene.verdicts().len(), 1);
     let mut late = scene.forge();
     late.append(honest.entries[index].1.clone());
     scene.serve(&late);
@@ -171,8 +173,57 @@ fn more_records_than_can_be_held_wait_in_the_log_for_the_admission_of_their_send
     scene.serve(&late);
     scene.minutes(1);
     assert_eq!(scene.read(), all);
-    assert_eq!(scene.verdicts(), []);
+    assert_eq!(scene.verdicts(), [Verdict::UnknownDevice { device: insider.keys.id() }]);
     assert_eq!(scene.world.devices[scene.phone].store.image().held.len(), 0);
+}
+
+#[test]
+fn r18_a_member_that_invents_senders_is_heard_of_boundedly_and_hides_no_gap() {
+    let mut scene = Scene::new(&["1", "2", "3"]);
+    let mut forgery = scene.forge();
+    for _ in 0..200 {
+        let mut ghost = scene.insider.recruit();
+        let record = ghost.first(1, "boo");
+        forgery.append(ghost.seal(&record));
+    }
+    forgery.drop_entry(scene.blob("2").0);
+    scene.world.kill_device(scene.laptop);
+    scene.serve(&forgery);
+    scene.wake();
+    assert_eq!(scene.read(), ["1", "3"]);
+    let found = scene.verdicts();
+    let unknown = |verdict: &&Verdict| matches!(verdict, Verdict::UnknownDevice { .. });
+    assert!(found.contains(&scene.gap(3, 3, false)), "{found:?}");
+    assert_eq!(found.iter().filter(unknown).count(), 64);
+    // And then there is quiet.
+    let flights = scene.world.flights;
+    scene.minutes(3);
+    assert_eq!(scene.world.flights, flights, "nothing is read over and over");
+}
+
+#[test]
+fn q12_a_device_that_was_restored_too_often_is_named_and_stands_in_nobodys_way() {
+    let mut scene = Scene::new(&["one"]);
+    let laptop = scene.insider.keys.id();
+    let mut forgery = scene.forge();
+    for run in 1..=20 {
+        let record = scene.insider.first(run, "another run");
+        forgery.append(scene.insider.seal(&record));
+    }
+    scene.world.kill_device(scene.laptop);
+    scene.serve(&forgery);
+    scene.wake();
+    // Its data and control lane were there before.
+    assert_eq!(scene.read().len(), 1 + zerok_core::limits::MAX_CHAINS - 2);
+    assert_eq!(scene.verdicts(), [Verdict::RestoredTooOften { device: laptop }]);
+    assert_eq!(scene.world.devices[scene.phone].store.image().held.len(), 6, "what is not followed waits");
+    scene.world.kill_device(scene.phone);
+    scene.wake();
+    assert_eq!(scene.verdicts().len(), 1, "once");
+    let tablet = joiner(&mut scene.world, scene.phone, "tablet");
+    push(&mut scene.world, tablet, "from the tablet").expect("the relay holds it");
+    scene.world.run(Duration::from_secs(20));
+    assert_eq!(scene.read(), ["from the tablet"]);
 }
 
 /// A name for the laptop, as its control record after the last one.

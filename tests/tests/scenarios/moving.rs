@@ -8,6 +8,7 @@ use zerok_core::{
     client::{
         command::{ClientCommand, ClientEvent, Reply},
         store::{ClientOp, OutboxRow},
+        verdict::Verdict,
     },
     error::Code,
     ids::RelayKey,
@@ -15,7 +16,7 @@ use zerok_core::{
     seal::{keys::LinkSecret, record::Kind},
 };
 
-use crate::common::{code, drain, founder, invite, invites, join, online, pair, push, report, texts};
+use crate::common::{code, drain, founder, invite, invites, join, joiner, online, pair, push, report, texts};
 
 fn elsewhere() -> RelayAddress {
     let key = RelayKey(LinkSecret::new([77; 32]).public().0);
@@ -174,4 +175,33 @@ fn a_queued_blob_that_cannot_be_moved_stops_the_join_and_nothing_is_erased() {
         world.start_device(phone);
         assert_eq!(report(&mut world, phone).identity, alone, "it is still alone");
     }
+}
+
+#[test]
+fn r18_whoever_was_away_while_an_admission_expired_is_told_and_reads_on_after_pairing_again() {
+    let (mut world, laptop, phone) = pair(ChannelKind::Plain);
+    world.kill_device(phone);
+    let tablet = joiner(&mut world, laptop, "tablet");
+    world.run(Duration::from_secs(20));
+    world.kill_device(laptop);
+    world.kill_device(tablet);
+    world.run(Duration::from_secs(31 * 24 * 3600));
+    world.start_device(tablet);
+    push(&mut world, tablet, "from the tablet").expect("the relay holds it");
+    world.start_device(phone);
+    world.run(Duration::from_secs(30));
+    assert_eq!(texts(&drain(&mut world, phone)), [""; 0], "nobody told this device whose record that is");
+    let found = report(&mut world, phone).verdicts;
+    let device = report(&mut world, tablet).identity.expect("it is a member").device;
+    assert!(found.iter().any(|(_, verdict)| *verdict == Verdict::UnknownDevice { device }), "{found:?}");
+    assert_eq!(world.devices[phone].store.image().held.len(), 1, "it waits");
+    world.call(phone, ClientCommand::Leave { force: true }).expect("it leaves");
+    let good = invite(&mut world, tablet);
+    join(&mut world, phone, good, "phone").expect("a good code");
+    world.run(Duration::from_secs(20));
+    assert_eq!(texts(&drain(&mut world, phone)), ["from the tablet"]);
+    push(&mut world, tablet, "and on").expect("the relay holds it");
+    world.run(Duration::from_secs(20));
+    assert_eq!(texts(&drain(&mut world, phone)), ["and on"]);
+    assert_eq!(report(&mut world, phone).verdicts, []);
 }

@@ -49,7 +49,8 @@ pub(super) fn check(_: Mode) -> Result<Outcome, Failure> {
     let metadata = targets.collect::<Result<Vec<_>, _>>()?;
     let packages: Vec<Package<'_>> =
         metadata.iter().flat_map(Package::all).collect::<BTreeSet<_>>().into_iter().collect();
-    let findings = policy.findings(&packages);
+    let users = users(&metadata);
+    let findings = policy.findings(&packages, &users);
     for note in &findings.notes {
         println!("note: {note}");
     }
@@ -77,9 +78,16 @@ struct Policy {
     licences: Vec<String>,
     /// Crate → licences it alone may have.
     exceptions: BTreeMap<String, Vec<String>>,
-    /// Crate → why it is banned.
-    bans: BTreeMap<String, String>,
+    /// Crate → why it is banned, and for whom it is not.
+    bans: BTreeMap<String, Ban>,
     registries: Vec<String>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Ban {
+    reason: String,
+    /// Crates that may use it directly.
+    wrappers: Vec<String>,
 }
 
 /// A package of the dependency graph.
@@ -121,7 +129,8 @@ impl Policy {
         }
         for ban in items(at(&table, "bans", "deny")) {
             let reason = ban.get("reason").and_then(toml::Value::as_str).unwrap_or_default();
-            policy.bans.insert(named(ban)?, reason.to_owned());
+            let ban_of = Ban { reason: reason.to_owned(), wrappers: texts(ban.get("wrappers")) };
+            policy.bans.insert(named(ban)?, ban_of);
         }
         for key in ["unknown-registry", "unknown-git"] {
             // The only reading of it that is implemented, and the only one we want.
@@ -132,16 +141,14 @@ impl Policy {
         Ok(policy)
     }
 
-    fn findings(&self, packages: &[Package<'_>]) -> Findings {
+    fn findings(&self, packages: &[Package<'_>], users: &Users<'_>) -> Findings {
         let mut findings = Findings::default();
         let mut versions: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for package in packages {
             versions.entry(package.name).or_default().push(package.version);
             findings.wrong.extend(self.licence(package));
             findings.wrong.extend(self.source(package));
-            if let Some(reason) = self.bans.get(package.name) {
-                findings.wrong.push(format!("{} {} is banned: {reason}", package.name, package.version));
-            }
+            findings.wrong.extend(self.ban(package, users));
         }
         for (name, versions) in versions.iter().filter(|(_, versions)| versions.len() > 1) {
             findings.notes.push(format!("{name} is there {} times: {}", versions.len(), versions.join(", ")));
@@ -150,6 +157,16 @@ impl Policy {
             findings.notes.push(format!("deny.toml makes an exception for {name}, which is not there"));
         }
         findings
+    }
+
+    fn ban(&self, package: &Package<'_>, users: &Users<'_>) -> Option<String> {
+        let Ban { reason, wrappers } = self.bans.get(package.name)?;
+        let users = users.get(package.name);
+        let strangers: Vec<_> =
+            users.into_iter().flatten().filter(|user| !wrappers.iter().any(|allowed| allowed == *user)).collect();
+        // Without a user it is nobody's, and should not be there at all.
+        let excused = users.is_some_and(|users| !users.is_empty()) && strangers.is_empty();
+        (!excused).then(|| format!("{} {} is banned: {reason}; used by {strangers:?}", package.name, package.version))
     }
 
     fn licence(&self, package: &Package<'_>) -> Option<String> {
@@ -185,6 +202,29 @@ impl<'a> Package<'a> {
             })
             .collect()
     }
+}
+
+/// Crate → who depends on it directly.
+type Users<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+
+/// Who uses what, on any of the platforms.
+fn users(metadata: &[Value]) -> Users<'_> {
+    let mut users = Users::new();
+    for metadata in metadata {
+        let names: BTreeMap<&str, &str> = json::list(metadata, "packages")
+            .iter()
+            .map(|package| (json::text(package, "id"), json::text(package, "name")))
+            .collect();
+        for node in json::list(&metadata["resolve"], "nodes") {
+            let Some(user) = names.get(json::text(node, "id")) else { continue };
+            for used in json::list(node, "dependencies").iter().filter_map(Value::as_str) {
+                if let Some(used) = names.get(used) {
+                    users.entry(used).or_default().insert(user);
+                }
+            }
+        }
+    }
+    users
 }
 
 fn at<'a>(table: &'a Table, section: &str, key: &str) -> Option<&'a toml::Value> {

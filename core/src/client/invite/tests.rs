@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     channel::ChannelKind,
-    client::{ClientConfig, command::ClientCommand, io::ClientInput, store::ClientAnswer},
+    client::{ClientConfig, command::ClientCommand, group::Group, io::ClientInput, store::ClientAnswer},
     ids::{Cursor, Incarnation, Lane, LoadId, RecordHash, StreamId},
     limits::ClientLimits,
     machine::{Machine as _, StoreInput},
@@ -63,4 +63,20 @@ fn p20_a_group_that_filled_up_since_the_invite_was_made_admits_nobody() {
     client.admit(&phone);
     assert_eq!(client.outbox.last_unsent(Kind::Add), last);
     assert_eq!(client.group.as_ref().map(|group| group.roster.len()), Some(MAX_DEVICES));
+}
+
+#[test]
+fn h6_no_more_chains_are_taken_from_a_handover_than_are_followed() {
+    let mut client = founder();
+    let keys = DeviceKeys::generate(&mut client.draws.keys);
+    client.admit(&Candidate { device: keys.public(), name: "phone".into() });
+    let device = client.group.as_ref().expect("it is enabled").device;
+    let mut handover = client.handover().expect("it knows its relay");
+    handover.baseline.extend((0..20_000_u64).map(|number| {
+        let id = StreamId { device, inc: Incarnation(number.to_le_bytes()), lane: Lane::Data };
+        (id, u64::MAX, RecordHash([1; 16]))
+    }));
+    let group = Group::from_handover(keys, &handover).expect("it is admitted");
+    assert_eq!(group.streams.len(), crate::limits::MAX_CHAINS);
+    assert_eq!(group.roster.len(), 2);
 }

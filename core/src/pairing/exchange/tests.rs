@@ -515,8 +515,7 @@ fn r14_the_largest_admission_and_p20_the_largest_roster_have_room() {
     let mut given = handover(&mut founded, 0);
     let (adds, renames) = (vec![blob(MAX_ADD_BLOB); MAX_MEMBERS], vec![blob(MAX_RENAME_BLOB); MAX_MEMBERS]);
     given.roster = [adds, renames].concat();
-    given.baseline =
-        (0..MAX_MEMBERS * 2 * crate::limits::MAX_INCARNATIONS).map(|number| (id(number), u64::MAX, ZERO)).collect();
+    given.baseline = (0..MAX_MEMBERS * crate::limits::MAX_CHAINS).map(|number| (id(number), u64::MAX, ZERO)).collect();
     // An address has at most 4,096 characters.
     assert!(given.fits(4096));
 }

@@ -10,7 +10,7 @@ allow = ["MIT", "Apache-2.0"]
 exceptions = [{ crate = "odd", allow = ["MPL-2.0"] }, { crate = "gone", allow = ["MPL-2.0"] }]
 [bans]
 multiple-versions = "warn"
-deny = [{ crate = "openssl", reason = "no C" }]
+deny = [{ crate = "openssl", reason = "no C" }, { crate = "old", reason = "unmaintained", wrappers = ["example"] }]
 [sources]
 unknown-registry = "deny"
 unknown-git = "deny"
@@ -18,8 +18,12 @@ allow-registry = ["https://registry/index"]
 "#;
 
 fn judge(packages: &Value) -> Findings {
-    let metadata = json!({ "packages": packages });
-    Policy::parse(RULES).unwrap().findings(&Package::all(&metadata))
+    judge_graph(&json!({ "packages": packages }))
+}
+
+fn judge_graph(metadata: &Value) -> Findings {
+    let users = users(std::slice::from_ref(metadata));
+    Policy::parse(RULES).unwrap().findings(&Package::all(metadata), &users)
 }
 
 fn package(name: &str, version: &str, licence: &str) -> Value {
@@ -46,7 +50,24 @@ fn a_licence_that_is_absent_foreign_or_excepted_for_another_crate_is_found() {
 #[test]
 fn a_banned_crate_is_found_with_its_reason() {
     let findings = judge(&json!([package("openssl", "0.10.0", "Apache-2.0")]));
-    assert_eq!(findings.wrong, ["openssl 0.10.0 is banned: no C"]);
+    assert_eq!(findings.wrong, ["openssl 0.10.0 is banned: no C; used by []"]);
+}
+
+#[test]
+fn a_banned_crate_may_be_used_by_its_wrappers_alone() {
+    let used_by = |users: &[&str]| {
+        let mut packages =
+            vec![json!({"id": "old 1", "name": "old", "version": "1.0.0", "license": "MIT", "source": null})];
+        let mut nodes = vec![json!({"id": "old 1", "dependencies": []})];
+        for user in users {
+            packages.push(json!({"id": user, "name": user, "version": "1.0.0", "license": "MIT", "source": null}));
+            nodes.push(json!({"id": user, "dependencies": ["old 1"]}));
+        }
+        judge_graph(&json!({"packages": packages, "resolve": {"nodes": nodes}})).wrong
+    };
+    assert_eq!(used_by(&["example"]), [""; 0]);
+    assert_eq!(used_by(&["example", "relay"]), ["old 1.0.0 is banned: unmaintained; used by [\"relay\"]"]);
+    assert_eq!(used_by(&[]), ["old 1.0.0 is banned: unmaintained; used by []"]);
 }
 
 #[test]
@@ -85,5 +106,5 @@ fn the_rules_of_this_repository_can_be_read_and_every_ban_has_a_reason() {
     let text = std::fs::read_to_string(shell::root().join("deny.toml")).unwrap();
     let policy = Policy::parse(&text).unwrap();
     assert!(policy.licences.contains(&"MIT".to_owned()));
-    assert!(!policy.bans.is_empty() && policy.bans.values().all(|reason| !reason.is_empty()));
+    assert!(!policy.bans.is_empty() && policy.bans.values().all(|ban| !ban.reason.is_empty()));
 }
