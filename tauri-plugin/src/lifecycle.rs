@@ -108,7 +108,7 @@ struct Seen {
 impl Pulse {
     /// The app is in front: how long to wait before acting on it, or nothing when somebody is about to.
     fn returned(&self) -> Option<Duration> {
-        self.with(|seen, now| seen.returned(now))
+        self.with(Seen::returned)
     }
 
     /// Acts now. Answers for how long the app was away.

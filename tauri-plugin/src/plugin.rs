@@ -90,7 +90,7 @@ impl<R: Runtime> Builder<R> {
                 // Exit rather than ExitRequested: that one may be prevented.
                 if let RunEvent::Exit = event {
                     on_exit(app.sync());
-                } else if let Some(trigger) = trigger_of(&event) {
+                } else if let Some(trigger) = trigger_of(event) {
                     signal(app.sync(), trigger);
                 }
             })

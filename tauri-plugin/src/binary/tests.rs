@@ -9,8 +9,8 @@ use zerok_core::{
 
 use super::*;
 
-fn read(body: InvokeBody, limit: usize) -> Result<Given, Error> {
-    Given::read(&body, &HeaderMap::new(), limit)
+fn read(body: impl Into<InvokeBody>, limit: usize) -> Result<Given, Error> {
+    Given::read(&body.into(), &HeaderMap::new(), limit)
 }
 
 fn reason(error: &Error) -> String {

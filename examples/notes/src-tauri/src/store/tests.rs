@@ -22,7 +22,7 @@ fn what_is_saved_is_there_after_a_restart_and_still_to_be_pushed() {
     let saved = notes.save(None, "milk").unwrap();
     drop(notes);
     let notes = Notes::open(directory.path()).unwrap();
-    assert_eq!(notes.list(false).unwrap(), [saved.clone()]);
+    assert_eq!(notes.list(false).unwrap(), std::slice::from_ref(&saved));
     assert_eq!(notes.unsent().unwrap(), [saved]);
 }
 
@@ -33,7 +33,9 @@ fn all_devices_agree_whatever_the_order_they_hear_in() {
     let orders: [[usize; 4]; 4] = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 2, 0, 3]];
     for order in orders {
         let (_directory, notes) = notes();
-        order.iter().for_each(|change| drop(notes.apply(&changes[*change]).unwrap()));
+        for change in order {
+            notes.apply(&changes[change]).unwrap();
+        }
         assert_eq!(texts(&notes.list(false).unwrap()), ["c", "d"], "{order:?}");
     }
 }
@@ -78,7 +80,7 @@ fn news_of_an_older_change_says_nothing_of_the_newer_one() {
     notes.mark_queued(&first.shared.revision, "b1").unwrap();
     let second = notes.save(Some(first.shared.id), "milk and bread").unwrap();
     notes.mark_synced(Some(&first.shared.revision), "b1").unwrap();
-    assert_eq!(notes.unsent().unwrap(), [second.clone()]);
+    assert_eq!(notes.unsent().unwrap(), std::slice::from_ref(&second));
     notes.mark_synced(Some(&second.shared.revision), "b2").unwrap();
     assert!(notes.unsent().unwrap().is_empty());
     // An answer that overtook the other one changes nothing.
