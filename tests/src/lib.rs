@@ -7,3 +7,4 @@ pub mod blocking;
 pub mod hostile;
 pub mod sim;
 pub mod store;
+pub mod storm;
