@@ -90,7 +90,7 @@ impl Storm {
                 let can = node.is_running() && !node.is_asleep();
                 if can {
                     self.world.fall_asleep(device);
-                    self.run(millis(if much.is_multiple_of(8) { 8 * 3600 * 1000 } else { 20_000 }));
+                    self.run(millis(if much.is_multiple_of(16) { 3600 * 1000 } else { 20_000 }));
                     if !much.is_multiple_of(3) {
                         self.world.wake_up(device);
                     }

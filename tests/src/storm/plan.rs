@@ -102,7 +102,7 @@ kinds! {
         Start = "start", 10, "Start what does not run.";
         Calm = "calm", 10, "Mend one device and its path.";
         CalmRelay = "calm relay", 6, "Mend a relay.";
-        Wait = "wait", 3, "Let minutes or hours pass.";
+        Wait = "wait", 3, "Let minutes pass.";
     }
 }
 
@@ -171,7 +171,7 @@ pub struct Plan {
 }
 
 /// Faults of a plan. Some take no effect: what is dead cannot be killed.
-const FAULTS: usize = 96;
+const FAULTS: usize = 76;
 
 impl Plan {
     /// The plan of a seed.

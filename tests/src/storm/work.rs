@@ -56,8 +56,8 @@ impl Storm {
             Work::Calm => self.calm(device),
             Work::CalmRelay => self.calm_relay(who as usize % (self.world.others.len() + 1)),
             Work::Wait => {
-                let minutes = [1, 11, 63, 300][much as usize % 4];
-                self.run(Duration::from_secs(60 * minutes));
+                let seconds = [20, 60, 200, 660][much as usize % 4];
+                self.run(Duration::from_secs(seconds));
             }
         }
     }
@@ -81,7 +81,7 @@ impl Storm {
             (true, _) => much / 32 % 3_000,
             (_, 0..=21) => much / 32 % 180,
             (_, 22..=30) => much / 32 % 6_000,
-            _ => much / 32 % 150_000,
+            _ => much / 32 % 80_000,
         } as usize;
         let text = self.apps[device].write(device);
         let key = (much / 7).is_multiple_of(4).then(|| {
