@@ -35,6 +35,8 @@ use crate::{
 
 /// Within this time of a reset other devices may name records that the relay does not have again yet.
 const AFTER_RESET: Duration = Duration::from_secs(24 * 3600);
+/// Within this time of a reset a log may be refilled, by devices that refilled one just before.
+const AFTER_REFILL: Duration = Duration::from_secs(3600 + 600);
 
 /// Why a blob is held.
 #[derive(Debug)]
@@ -99,6 +101,11 @@ impl Gaps {
 
     pub(super) fn holds(&self, digest: Digest) -> bool {
         self.held.contains_key(&digest)
+    }
+
+    /// Whether a blob is held because nothing here opens it.
+    pub(super) fn waits_for_key(&self, digest: Digest) -> bool {
+        self.held.get(&digest).is_some_and(|held| matches!(held.why, Why::Key))
     }
 
     /// Verified records of a chain that wait for their predecessors, in order.
@@ -238,7 +245,8 @@ impl Client {
     pub(super) fn look_for_missing(&mut self) {
         let ready = self.is_connected() && self.link.as_ref().is_some_and(|link| link.caught_up);
         let Some(place) = self.ledger.place.filter(|_| ready && self.gaps.scan.is_none()) else { return };
-        let missing = self.first_hole(u64::MAX).is_some() || self.overdue(self.now).next().is_some();
+        let hole = self.holes_settle() <= self.now && self.first_hole(u64::MAX).is_some();
+        let missing = hole || self.overdue(self.now).next().is_some();
         let dropped = self.ledger.dropped_from.filter(|_| std::mem::take(&mut self.gaps.again));
         let at = match dropped {
             _ if missing => place.floor,
@@ -263,7 +271,7 @@ impl Client {
 
     /// The second look is over: what it did not bring is missing.
     fn conclude(&mut self) {
-        let number = self.gaps.scans;
+        let number = if self.holes_settle() <= self.now { self.gaps.scans } else { 0 };
         while let Some((stream, next)) = self.first_hole(number) {
             self.declare_gap(stream, next);
             self.gaps.moved();
@@ -344,8 +352,9 @@ impl Client {
     pub(super) fn watch_wanted(&mut self) {
         let settled = self.settled_after_reset();
         let wait = self.config.limits.seen_gap;
-        let due =
-            self.wanted_streams().map(|(_, since)| (since + wait).max(settled)).filter(|due| *due > self.now).min();
+        let wanted = self.wanted_streams().map(|(_, since)| (since + wait).max(settled));
+        let holes = self.first_hole(u64::MAX).map(|_| self.holes_settle());
+        let due = wanted.chain(holes).filter(|due| *due > self.now).min();
         match due {
             Some(due) => self.timers.set(Timer::SeenGap, due),
             None => self.timers.cancel(Timer::SeenGap),
@@ -354,7 +363,17 @@ impl Client {
 
     /// From when on a record that others name should be at the relay again.
     fn settled_after_reset(&self) -> Time {
-        let (now, most) = (self.wall(), AFTER_RESET.as_millis() as u64);
+        self.after_reset(AFTER_RESET)
+    }
+
+    /// From when on a hole is one: its author may have to wait before it refills a log that was lost twice, and pushes what is new
+    /// meanwhile. Given up too early, what it refills then would come too late.
+    fn holes_settle(&self) -> Time {
+        self.after_reset(AFTER_REFILL)
+    }
+
+    fn after_reset(&self, wait: Duration) -> Time {
+        let (now, most) = (self.wall(), wait.as_millis() as u64);
         // E8: a clock that was set back says nothing about how long ago it was.
         let at = self.ledger.reset_at.filter(|at| *at <= now);
         let left = at.map_or(0, |at| most.saturating_sub(now.0 - at.0));

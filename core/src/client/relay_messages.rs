@@ -233,6 +233,11 @@ impl Client {
         let Some((last, digest)) = entries.last().map(|(cursor, blob)| (*cursor, Digest::of(blob))) else { return };
         self.receive(entries, Source::Log);
         self.advance(last, digest);
+        let unreadable = self.ledger.tampered.contains(&digest) || self.gaps.waits_for_key(digest);
+        if let (Some(place), true) = (&mut self.ledger.place, unreadable) {
+            // What rotted on the relay's disk goes there by the digest it once had. To compare would find another log again and again.
+            place.tag = Tag::default();
+        }
     }
 
     fn advance(&mut self, cursor: Cursor, digest: Digest) {

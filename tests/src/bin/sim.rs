@@ -23,9 +23,12 @@ usage: sim [--seeds N] [--from S] [--jobs J] [--trace] [--keep A,B,…]
 
   --seeds N     how many (200)
   --from S      the first seed (0)
+  --every E     only each E-th from there on (1)
   --jobs J      threads (2)
   --trace       print the story of each run
   --keep A,B,…  only these acts of the plan, by number
+  --plain       links without encryption: faster, and traces say what is said
+  --brief       do not shorten a failing run
   --counts      print counts as lines for programs";
 
 #[derive(Debug, Default)]
@@ -33,9 +36,18 @@ struct Choice {
     seeds: u64,
     from: u64,
     jobs: usize,
+    every: u64,
     trace: bool,
     counts: bool,
+    brief: bool,
+    plain: bool,
     keep: Option<Vec<usize>>,
+}
+
+impl Choice {
+    fn kind(&self) -> ChannelKind {
+        if self.plain { ChannelKind::Plain } else { ChannelKind::Noise }
+    }
 }
 
 fn main() -> ExitCode {
@@ -52,14 +64,17 @@ fn main() -> ExitCode {
 }
 
 fn parse() -> Option<Choice> {
-    let mut choice = Choice { seeds: 200, jobs: 2, ..Choice::default() };
+    let mut choice = Choice { seeds: 200, jobs: 2, every: 1, ..Choice::default() };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--seeds" => choice.seeds = arguments.next()?.parse().ok()?,
             "--from" => choice.from = arguments.next()?.parse().ok()?,
+            "--every" => choice.every = arguments.next()?.parse().ok()?,
             "--jobs" => choice.jobs = arguments.next()?.parse().ok()?,
             "--trace" => choice.trace = true,
+            "--plain" => choice.plain = true,
+            "--brief" => choice.brief = true,
             "--counts" => choice.counts = true,
             "--keep" => {
                 let numbers: Result<Vec<usize>, _> = arguments.next()?.split(',').map(str::parse).collect();
@@ -77,7 +92,7 @@ fn one(choice: &Choice) -> ExitCode {
     for seed in choice.from..choice.from + choice.seeds {
         let plan = Plan::of(seed);
         let plan = choice.keep.as_ref().map_or(plan.clone(), |keep| plan.keep(keep));
-        let outcome = run(&plan, true);
+        let outcome = run_on(&plan, choice.kind(), true);
         println!("{}", outcome.trace);
         match &outcome.failure {
             Some(failure) => println!("seed {seed} fails: {failure}"),
@@ -91,7 +106,7 @@ fn one(choice: &Choice) -> ExitCode {
 fn many(choice: &Choice) -> ExitCode {
     let start = Instant::now();
     let next = AtomicU64::new(choice.from);
-    let until = choice.from + choice.seeds;
+    let until = choice.from + choice.seeds * choice.every;
     let counts = Mutex::new(Counts::default());
     let failures = Mutex::new(Vec::new());
     let stop = AtomicBool::new(false);
@@ -99,11 +114,11 @@ fn many(choice: &Choice) -> ExitCode {
         for _ in 0..choice.jobs.max(1) {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    let seed = next.fetch_add(choice.every, Ordering::Relaxed);
                     if seed >= until {
                         return;
                     }
-                    let outcome = run(&Plan::of(seed), false);
+                    let outcome = run_on(&Plan::of(seed), choice.kind(), false);
                     counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(&outcome.counts);
                     if let Some(failure) = outcome.failure {
                         let mut failures = failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -126,7 +141,9 @@ fn many(choice: &Choice) -> ExitCode {
     let mut failures = failures.into_inner().unwrap_or_default();
     failures.sort_unstable();
     if let Some(seed) = failures.first() {
-        explain(*seed);
+        if !choice.brief {
+            explain(*seed, choice.kind());
+        }
         println!("{} of {} seeds failed: {failures:?}", failures.len(), counts.seeds);
         return ExitCode::FAILURE;
     }
@@ -153,9 +170,9 @@ fn tell(counts: &Counts, took: f64) {
 }
 
 /// The shortest story of a failure, and how to see it again.
-fn explain(seed: u64) {
+fn explain(seed: u64, kind: ChannelKind) {
     println!("\nshortening seed {seed} …");
-    let (plan, outcome) = shrink(&Plan::of(seed));
+    let (plan, outcome) = shrink(&Plan::of(seed), kind);
     let numbers: Vec<String> = plan.acts.iter().map(|act| act.number.to_string()).collect();
     // Where it fails without encryption too, the story says what was said.
     let plain = run_on(&plan, ChannelKind::Plain, true);

@@ -68,6 +68,8 @@ pub(super) struct App {
     pub(super) moved: Option<Time>,
     /// What it had read then is not readable any more.
     pub(super) forgot: Position,
+    /// The newest that its store has had for it since then.
+    pub(super) newest: Position,
     /// Groups it has been in.
     pub(super) memberships: u32,
     /// What its inviter held then: the rest is owed to it.

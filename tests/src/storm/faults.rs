@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use zerok_core::{
+    channel::ChannelKind,
     client::command::{ClientEvent, Lifecycle},
     error::Code,
-    ids::{Cursor, Digest, GroupId, Lane, RelayId},
+    ids::{Cursor, Digest, GroupId, Lane, Position, RelayId},
     limits::{ClientLimits, MAX_DEVICES},
     machine::StoreFailure,
     rng::Seed,
@@ -47,6 +48,8 @@ impl Storm {
             Fault::Stall => self.set_path(device, Path { stalled: true, ..path }),
             Fault::Hole => self.set_path(device, Path { hole: true, ..path }),
             Fault::Tear => self.set_path(device, Path { tear: true, ..path }),
+            // A plain channel would believe what it reads.
+            Fault::Damage if self.world.kind() == ChannelKind::Plain => false,
             Fault::Damage => self.set_path(device, Path { damage: true, ..path }),
             Fault::Refused => self.set_path(device, Path { refused: true, ..path }),
             Fault::SlowDial => self.set_path(device, Path { dial: millis(9_000), ..path }),
@@ -230,6 +233,7 @@ impl Storm {
         }
         app.db = db;
         app.era += 1;
+        app.newest = Position(0);
         app.restored = Some(now);
         self.world.restore_device(device, store);
         // Positions begin anew with each second.

@@ -21,7 +21,7 @@ use crate::sim::{Disk, Driver, Path};
 
 /// The bound. A relay may send a device away for a quarter of an hour, a refilled log refills again after an hour at the earliest,
 /// and a process that was killed since waits another.
-const CALM: Duration = Duration::from_secs(3 * 3600);
+const CALM: Duration = Duration::from_secs(150 * 60);
 /// What other devices name and the relay does not give is missing after ten minutes.
 const NAMED: Duration = Duration::from_secs(16 * 60);
 
@@ -119,9 +119,9 @@ impl Storm {
             if !node.is_synced() {
                 return Some(format!("{name} is not synced: {:?}", node.client.as_ref().map(|client| client.status())));
             }
-            let cursor = self.apps[device].db.cursor;
-            if self.delivered[device].last().is_some_and(|newest| *newest > cursor) {
-                return Some(format!("{name} has not read all: it stands at {}", cursor.0));
+            let app = &self.apps[device];
+            if app.newest > app.db.cursor {
+                return Some(format!("{name} has not read all: it stands at {}", app.db.cursor.0));
             }
         }
         None
@@ -174,7 +174,8 @@ impl Storm {
 
     /// What both have of a chain ends at the same record.
     fn same_chains(&self, one: usize, other: usize, ids: &BTreeMap<DeviceId, usize>) {
-        if self.shape.copies || self.shape.lossy {
+        let lost_time = !self.disasters.is_empty() && self.apps.iter().any(|app| app.lost_time);
+        if self.shape.copies || self.shape.lossy || lost_time {
             // Records may be missing there, and are named.
             return;
         }
@@ -250,7 +251,8 @@ impl Storm {
         let clones: bool = !self.clones.is_empty();
         for verdict in report.verdicts.iter().map(|(_, verdict)| verdict).chain(&self.apps[device].verdicts) {
             let fair = match verdict {
-                Verdict::RelayReset => !self.disasters.is_empty(),
+                // A relay whose row rotted where a device stands is not told from one with another log.
+                Verdict::RelayReset => self.shape.lossy || !self.disasters.is_empty(),
                 Verdict::Fork { .. } => self.shape.lossy || clones,
                 Verdict::Equivocation { device, .. } => {
                     clones || self.mole.as_ref().is_some_and(|mole| mole.device == *device)

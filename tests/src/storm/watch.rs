@@ -9,7 +9,7 @@ use zerok_core::{
         store::ClientOp,
     },
     error::Code,
-    ids::{BlobId, CommandId, Cursor, Digest, GroupId, Incarnation, Lane},
+    ids::{BlobId, CommandId, Cursor, Digest, GroupId, Incarnation, Lane, Position},
     limits::{MAX_BLOB, MAX_MESSAGE},
     relay::store::Stored,
     seal::record::Kind,
@@ -20,7 +20,7 @@ use super::{
     NAMES, Storm,
     app::{Fate, parts},
 };
-use crate::sim::Happened;
+use crate::sim::{Driver, Happened};
 
 /// What is known of a blob that was durable on its device.
 #[derive(Debug, Clone, Copy)]
@@ -76,11 +76,15 @@ impl Storm {
                         seq: entry.seq,
                         kind: entry.kind,
                     };
-                    self.rows[device].insert(entry.blob_id, row);
+                    // A heads record takes no number of its own, and would go by the name of the record before it.
+                    if entry.kind == Kind::Data as u8 {
+                        self.rows[device].insert(entry.blob_id, row);
+                    }
                     self.digests.entry(entry.digest).or_insert((device, row));
                 }
                 ClientOp::Deliver(row) => {
                     self.delivered[device].insert(row.position);
+                    self.apps[device].newest = row.position;
                 }
                 _ => {}
             }
@@ -97,7 +101,8 @@ impl Storm {
                 Stored::At(cursor) => {
                     assert!(*cursor > log.head, "cursor {} is given out after {}", cursor.0, log.head.0);
                     log.head = *cursor;
-                    let original = |device: &usize| self.apps[*device].cloned.is_none();
+                    // What expired is taken again when a device refills, behind what came later.
+                    let original = |device: &usize| self.apps[*device].cloned.is_none() && !self.shape.lossy;
                     if row.kind != Kind::Heads as u8 && original(device) {
                         let last = log.chains.entry((*device, row.inc, row.lane)).or_default();
                         assert!(
@@ -223,7 +228,10 @@ impl Storm {
         match event {
             ClientEvent::Status(status) => {
                 status.last_error.into_iter().for_each(|code| self.counts.code(code));
-                self.check_status(device, status);
+                // What a sluggish driver reports late was true when it was said.
+                if self.world.devices[device].driver != Driver::Sluggish {
+                    self.check_status(device, status);
+                }
             }
             ClientEvent::Disconnected { code } | ClientEvent::InviteEnded { code } | ClientEvent::Problem(code) => {
                 self.counts.code(*code)
@@ -282,6 +290,7 @@ impl Storm {
         }
         app.moved = begun.then_some(now);
         app.forgot = app.db.cursor;
+        app.newest = Position(0);
         app.memberships += 1;
         app.baseline = baseline;
         if !joins {
