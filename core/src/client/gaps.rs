@@ -103,11 +103,6 @@ impl Gaps {
         self.held.contains_key(&digest)
     }
 
-    /// Whether a blob is held because nothing here opens it.
-    pub(super) fn waits_for_key(&self, digest: Digest) -> bool {
-        self.held.get(&digest).is_some_and(|held| matches!(held.why, Why::Key))
-    }
-
     /// Verified records of a chain that wait for their predecessors, in order.
     pub(super) fn ahead_of(&self, stream: StreamId) -> Vec<&Opened> {
         let mut ahead: Vec<&Opened> = self

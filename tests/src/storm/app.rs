@@ -70,6 +70,8 @@ pub(super) struct App {
     pub(super) forgot: Position,
     /// The newest that its store has had for it since then.
     pub(super) newest: Position,
+    /// It has left a group.
+    pub(super) left: bool,
     /// Groups it has been in.
     pub(super) memberships: u32,
     /// What its inviter held then: the rest is owed to it.
@@ -80,6 +82,13 @@ pub(super) struct App {
     pub(super) cloned: Option<Time>,
     /// Its wall clock was once wrong by more than the days after which a silent device is not waited for.
     pub(super) lost_time: bool,
+}
+
+impl Database {
+    /// Another group, or the same one again: what was passed over in the last may come now.
+    pub(super) fn begin_group(&mut self) {
+        self.last.clear();
+    }
 }
 
 impl App {

@@ -83,6 +83,9 @@ impl Storm {
             Fault::WrongKey => self.lose_key(device),
             Fault::Clock => {
                 let years = i64::from(much % 21) - 10;
+                // Positions of a restored store are new because the clock has gone on meanwhile: there it goes back for nobody.
+                let years =
+                    if self.shape.copies { years.abs() + i64::from(self.counts.total_faults() as u32) } else { years };
                 let skew = years * 365 * 24 * 3600 * 1000 + i64::from(much / 32 % 7_200_000) - 3_600_000;
                 self.apps[device].lost_time |= skew.abs() >= SILENT;
                 self.world.set_clock(device, skew);

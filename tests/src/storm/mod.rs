@@ -314,7 +314,7 @@ fn client_limits(tight: bool) -> ClientLimits {
         inbox_unread: 12 * 1024,
         inbox_read: 8 * 1024,
         commands: 16,
-        held: (16, 32 * 1024),
+        held: (16, 12 * 1024),
         ..ClientLimits::default()
     }
 }

@@ -9,6 +9,7 @@ use zerok_core::{
         command::{ClientCommand, Lifecycle, Reply, Report},
         verdict::Verdict,
     },
+    error::Code,
     ids::{DeviceId, GroupId, Lane},
     time::{Duration, Time},
 };
@@ -24,6 +25,8 @@ use crate::sim::{Disk, Driver, Path};
 const CALM: Duration = Duration::from_secs(150 * 60);
 /// What other devices name and the relay does not give is missing after ten minutes.
 const NAMED: Duration = Duration::from_secs(16 * 60);
+/// A log that was lost is refilled at most once an hour, and a hole in it is one after that.
+const REFILLED: Duration = Duration::from_secs(150 * 60);
 
 impl Storm {
     pub(super) fn settle(&mut self) {
@@ -31,14 +34,22 @@ impl Storm {
         self.mend();
         self.become_calm("after the storm");
         for device in self.everyone() {
-            let synced = self.call(device, ClientCommand::SyncNow);
+            let mut synced = None;
+            for _ in 0..40 {
+                synced = self.call(device, ClientCommand::SyncNow);
+                if !matches!(&synced, Some(Err(rejection)) if rejection.code == Code::InboxFull) {
+                    break;
+                }
+                // More has come than there is room for: it must be read first.
+                self.read_all(device);
+            }
             assert!(
                 matches!(synced, Some(Ok(Reply::Done))),
                 "{} cannot sync in good weather: {synced:?}",
                 NAMES[device]
             );
         }
-        self.run(NAMED);
+        self.run(if self.disasters.is_empty() { NAMED } else { REFILLED });
         self.become_calm("in good weather");
         for device in self.everyone() {
             let open = self.world.devices[device].unanswered();
@@ -105,14 +116,7 @@ impl Storm {
     /// Why somebody has not come to rest, if so.
     fn restless(&mut self) -> Option<String> {
         for device in self.everyone() {
-            loop {
-                let before = self.counts.reads;
-                self.read(device, 3 * 2 + 1);
-                self.run(Duration::from_millis(200));
-                if self.counts.reads == before {
-                    break;
-                }
-            }
+            self.read_all(device);
         }
         for device in self.everyone() {
             let (name, node) = (NAMES[device], &self.world.devices[device]);
@@ -125,6 +129,17 @@ impl Storm {
             }
         }
         None
+    }
+
+    fn read_all(&mut self, device: usize) {
+        loop {
+            let before = self.counts.reads;
+            self.read(device, 3 * 2 + 1);
+            self.run(Duration::from_millis(200));
+            if self.counts.reads == before {
+                return;
+            }
+        }
     }
 
     fn report(&mut self, device: usize) -> Report {
@@ -166,6 +181,10 @@ impl Storm {
     }
 
     fn same_roster(&self, one: usize, other: usize, reports: &BTreeMap<usize, Report>) {
+        if !self.disasters.is_empty() && self.apps.iter().any(|app| app.left) {
+            // Only its author refills a record, and that one has left.
+            return;
+        }
         let roster = |device: &usize| -> BTreeSet<(DeviceId, String)> {
             reports[device].devices.iter().map(|member| (member.id, member.name.clone())).collect()
         };
@@ -248,7 +267,8 @@ impl Storm {
 
     /// Nobody is accused without reason.
     fn findings(&self, device: usize, report: &Report) {
-        let clones: bool = !self.clones.is_empty();
+        let clones = !self.clones.is_empty();
+        let lost_time = !self.disasters.is_empty() && self.apps.iter().any(|app| app.lost_time);
         for verdict in report.verdicts.iter().map(|(_, verdict)| verdict).chain(&self.apps[device].verdicts) {
             let fair = match verdict {
                 // A relay whose row rotted where a device stands is not told from one with another log.
@@ -257,7 +277,8 @@ impl Storm {
                 Verdict::Equivocation { device, .. } => {
                     clones || self.mole.as_ref().is_some_and(|mole| mole.device == *device)
                 }
-                Verdict::Gap { .. } => self.shape.lossy || clones,
+                // Whose clock jumped by years took others for gone, kept nothing for them, and could not refill the relay.
+                Verdict::Gap { .. } => self.shape.lossy || clones || lost_time,
                 Verdict::Tampered { .. } | Verdict::MissingEpoch { .. } => self.shape.lossy,
             };
             assert!(fair, "{} found {verdict:?}, though nobody did that", NAMES[device]);

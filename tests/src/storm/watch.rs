@@ -101,8 +101,9 @@ impl Storm {
                 Stored::At(cursor) => {
                     assert!(*cursor > log.head, "cursor {} is given out after {}", cursor.0, log.head.0);
                     log.head = *cursor;
-                    // What expired is taken again when a device refills, behind what came later.
-                    let original = |device: &usize| self.apps[*device].cloned.is_none() && !self.shape.lossy;
+                    // What a relay lost or expired is taken again when devices refill it, perhaps behind what came later.
+                    let tidy = !self.shape.lossy && self.disasters.is_empty();
+                    let original = |device: &usize| tidy && self.apps[*device].cloned.is_none();
                     if row.kind != Kind::Heads as u8 && original(device) {
                         let last = log.chains.entry((*device, row.inc, row.lane)).or_default();
                         assert!(
@@ -291,10 +292,12 @@ impl Storm {
         app.moved = begun.then_some(now);
         app.forgot = app.db.cursor;
         app.newest = Position(0);
+        app.db.begin_group();
         app.memberships += 1;
         app.baseline = baseline;
         if !joins {
             app.era += 1;
+            app.left = true;
         }
     }
 
@@ -327,8 +330,9 @@ impl Storm {
             let sizes = node.store.sizes();
             let most = usize::try_from(limits.outbox_unsent).unwrap_or(usize::MAX).saturating_add(MAX_BLOB);
             assert!(sizes.unsent <= most, "{name} has {} unsent bytes", sizes.unsent);
-            // A page may pass the bound, and read blobs stay a while.
-            let most = limits.inbox_unread + limits.inbox_read + 2 * u64::from(limits.page_bytes);
+            // A page may pass the bound, and all that was held behind one of its records; read blobs stay a while.
+            let most =
+                limits.inbox_unread + limits.inbox_read + 2 * u64::from(limits.page_bytes) + limits.held.1 as u64;
             let most = usize::try_from(most).unwrap_or(usize::MAX);
             assert!(sizes.inbox <= most + 4096, "{name} has {} bytes in its inbox", sizes.inbox);
             assert!(sizes.held_rows <= limits.held.0 && sizes.held <= limits.held.1, "{name} holds {sizes:?}");
