@@ -35,6 +35,8 @@ use crate::{
 
 /// Within this time of a reset other devices may name records that the relay does not have again yet.
 const AFTER_RESET: Duration = Duration::from_secs(24 * 3600);
+/// Within this time of a reset a log may be refilled, by devices that refilled one just before.
+const AFTER_REFILL: Duration = Duration::from_secs(3600 + 600);
 
 /// Why a blob is held.
 #[derive(Debug)]
@@ -253,7 +255,8 @@ impl Client {
     pub(super) fn look_for_missing(&mut self) {
         let ready = self.is_connected() && self.link.as_ref().is_some_and(|link| link.caught_up);
         let Some(place) = self.ledger.place.filter(|_| ready && self.gaps.scan.is_none()) else { return };
-        let missing = self.first_hole(u64::MAX).is_some()
+        let hole = self.holes_settle() <= self.now && self.first_hole(u64::MAX).is_some();
+        let missing = hole
             || self.overdue(self.now).next().is_some()
             || !self.gaps.strangers.is_empty() && self.settled_after_reset() <= self.now;
         let dropped = self.ledger.dropped_from.filter(|_| std::mem::take(&mut self.gaps.again));
@@ -280,7 +283,7 @@ impl Client {
 
     /// The second look is over: what it did not bring is missing.
     fn conclude(&mut self) {
-        let number = self.gaps.scans;
+        let number = if self.holes_settle() <= self.now { self.gaps.scans } else { 0 };
         while let Some((stream, next)) = self.first_hole(number) {
             self.declare_gap(stream, next);
             self.gaps.moved();
@@ -388,7 +391,9 @@ impl Client {
     /// Keeps the timer of what has been missing for longest. What is overdue waits for a link, not for time.
     pub(super) fn watch_missing(&mut self) {
         let strangers = (!self.gaps.strangers.is_empty()).then(|| self.settled_after_reset());
-        match self.claimed().map(|(_, due)| due).chain(strangers).filter(|due| *due > self.now).min() {
+        let holes = self.first_hole(u64::MAX).map(|_| self.holes_settle());
+        let claims = self.claimed().map(|(_, due)| due);
+        match claims.chain(strangers).chain(holes).filter(|due| *due > self.now).min() {
             Some(due) => self.timers.set(Timer::SeenGap, due),
             None => self.timers.cancel(Timer::SeenGap),
         }
@@ -396,7 +401,17 @@ impl Client {
 
     /// From when on a record that others name should be at the relay again.
     fn settled_after_reset(&self) -> Time {
-        let (now, most) = (self.wall(), AFTER_RESET.as_millis() as u64);
+        self.after_reset(AFTER_RESET)
+    }
+
+    /// From when on a hole is one: its author may have to wait before it refills a log that was lost twice, and pushes what is new
+    /// meanwhile. Given up too early, what it refills then would come too late.
+    fn holes_settle(&self) -> Time {
+        self.after_reset(AFTER_REFILL)
+    }
+
+    fn after_reset(&self, wait: Duration) -> Time {
+        let (now, most) = (self.wall(), wait.as_millis() as u64);
         // E8: a clock that was set back says nothing about how long ago it was.
         let at = self.ledger.reset_at.filter(|at| *at <= now);
         let left = at.map_or(0, |at| most.saturating_sub(now.0 - at.0));

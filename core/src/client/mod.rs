@@ -270,6 +270,13 @@ impl Client {
         self.judge_status()
     }
 
+    /// Where every chain ends as this device holds it, and the hash there: what devices that have all there is agree on.
+    #[cfg(feature = "model")]
+    pub fn chains(&self) -> BTreeMap<StreamId, (u64, Option<crate::ids::RecordHash>)> {
+        let streams = self.group.iter().flat_map(|group| &group.streams);
+        streams.filter(|(_, stream)| stream.last > 0).map(|(id, stream)| (*id, (stream.last, stream.head))).collect()
+    }
+
     /// Inputs for links that were over, for diagnosis.
     pub fn stale_inputs(&self) -> u64 {
         self.stale_inputs

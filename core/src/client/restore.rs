@@ -95,7 +95,7 @@ impl Client {
     }
 
     /// An own record came back from the log.
-    pub(super) fn own_record(&mut self, opened: &Opened, digest: Digest, cursor: Cursor) {
+    pub(super) fn own_record(&mut self, opened: &Opened, digest: Digest, cursor: Cursor, blob: Bytes) {
         let id = stream_of(opened);
         let (seq, heads) = (opened.record.seq, opened.record.kind == Kind::Heads as u8);
         let stream = self.stream(id);
@@ -105,7 +105,7 @@ impl Client {
         }
         if seq > known {
             self.store_is_older();
-            return self.adopt_own(opened, cursor);
+            return self.adopt_own(opened, cursor, blob);
         }
         if stream.and_then(|stream| stream.known(seq)).is_some_and(|known| known != short(opened.hash)) {
             // D12: a clone of this device counts on its own. Both cannot stand, and this one changes its count.
@@ -137,12 +137,16 @@ impl Client {
     }
 
     /// Learns where an own chain of before the restore really ended.
-    fn adopt_own(&mut self, opened: &Opened, cursor: Cursor) {
+    fn adopt_own(&mut self, opened: &Opened, cursor: Cursor, blob: Bytes) {
         let id = stream_of(opened);
         let Some(group) = self.group.as_mut() else { return };
         if may_follow(&group.streams, id) {
             group.streams.entry(id).or_default().accept(opened.record.seq, opened.hash, cursor);
             self.touch(id);
+            if matches!(Kind::of(opened.record.kind), Some(Kind::Add | Kind::Rename)) {
+                // Whom it admitted since, and how it called itself: without, the devices it admitted would be strangers to it.
+                self.roster_record(opened, blob);
+            }
         }
     }
 

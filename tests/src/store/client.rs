@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use zerok_core::{
     client::store::{
-        ClientAnswer, ClientImage, ClientOp, ClientQuery, ClientStore, HeldRow, InboxRow, OutboxRow, RosterRow,
+        ClientAnswer, ClientImage, ClientOp, ClientQuery, ClientStore, HeldRow, InboxRow, OutboxEntry, OutboxRow,
+        RosterRow,
     },
     ids::{Digest, OutboxId, Position, StreamId},
     machine::{StoreInput, StoreOutput},
@@ -27,6 +28,21 @@ pub struct MemoryClientStore {
     held: BTreeMap<Digest, HeldRow>,
     roster: BTreeMap<u64, Bytes>,
     verdicts: BTreeMap<u64, Bytes>,
+}
+
+/// Bytes and rows of a client's store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of the outbox that the relay does not have.
+    pub unsent: usize,
+    /// Bytes of the inbox, read and unread.
+    pub inbox: usize,
+    /// Bytes held for later.
+    pub held: usize,
+    /// Blobs held for later.
+    pub held_rows: usize,
+    /// Findings.
+    pub verdicts: usize,
 }
 
 impl MemoryClientStore {
@@ -63,6 +79,23 @@ impl MemoryClientStore {
                 ClientAnswer::Inbox(self.after(*after, *max_bytes as usize, *own))
             }
         }
+    }
+
+    /// What it holds, counted.
+    pub fn sizes(&self) -> Sizes {
+        let unsent = self.outbox.values().filter(|row| !row.entry.acked);
+        Sizes {
+            unsent: unsent.map(|row| row.blob.len()).sum(),
+            inbox: self.inbox.values().map(Bytes::len).sum(),
+            held: self.held.values().map(|row| row.blob.len()).sum(),
+            held_rows: self.held.len(),
+            verdicts: self.verdicts.len(),
+        }
+    }
+
+    /// What waits for the relay, or for other devices.
+    pub fn outbox(&self) -> impl Iterator<Item = &OutboxEntry> {
+        self.outbox.values().map(|row| &row.entry)
     }
 
     /// The counter kept outside the database.

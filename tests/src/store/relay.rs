@@ -113,6 +113,48 @@ impl MemoryRelayStore {
         self.broken = Some(failure);
     }
 
+    /// What was broken works again.
+    pub fn mend(&mut self) {
+        self.broken = None;
+    }
+
+    /// Loses a row, as a damaged disk does: its place stays empty.
+    pub fn lose(&mut self, group: &GroupId, cursor: Cursor) {
+        if let Some(log) = self.groups.get_mut(group)
+            && let Some(row) = log.blobs.remove(&cursor)
+        {
+            log.bytes -= row.blob.len() as u64;
+        }
+    }
+
+    /// Flips a bit of a stored blob, as a damaged disk does. What it was called stays.
+    pub fn rot(&mut self, group: &GroupId, cursor: Cursor, byte: usize) {
+        if let Some(row) = self.groups.get_mut(group).and_then(|log| log.blobs.get_mut(&cursor)) {
+            let mut blob = row.blob.to_vec();
+            let at = byte % blob.len().max(1);
+            if let Some(byte) = blob.get_mut(at) {
+                *byte ^= 1;
+            }
+            row.blob = blob.into();
+        }
+    }
+
+    /// Adds a blob as if somebody had pushed it.
+    pub fn inject(&mut self, group: &GroupId, blob: Bytes) {
+        if let Some(log) = self.groups.get_mut(group) {
+            log.head = log.head.next();
+            log.bytes += blob.len() as u64;
+            let digest = Digest::of(&blob);
+            log.cursors.insert(digest, log.head);
+            log.blobs.insert(log.head, Row { digest, blob, expires: UnixMillis(u64::MAX) });
+        }
+    }
+
+    /// A group's newest cursor.
+    pub fn head(&self, group: &GroupId) -> Cursor {
+        self.groups.get(group).map(|log| log.head).unwrap_or_default()
+    }
+
     /// A group's blobs in order.
     pub fn log(&self, group: &GroupId) -> Vec<(Cursor, Bytes)> {
         let rows = |log: &Log| log.blobs.iter().map(|(cursor, row)| (*cursor, row.blob.clone())).collect();
