@@ -1,8 +1,7 @@
-//! Retention: what goes when, what the floor says, and what a wild clock may do.
+//! Retention, as far as it is this store's own: hours, and work in chunks. What every store promises is in the testkit's suite.
 
 use super::{log::count, *};
 
-const CLAMP: Duration = Duration::from_secs(3600);
 /// Far more than any clock in these tests moves.
 const NO_CLAMP: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 

@@ -16,20 +16,9 @@ fn open_op(id: u8, twin: u8, group: u8, limit: u32) -> RelayOp {
     }
 }
 
-fn claim(id: u8, by: u8, now: u64) -> RelayOp {
-    RelayOp::ClaimMailbox { id: mailbox_id(id), link: link(by), now: UnixMillis(now) }
-}
-
 fn invite(rig: &mut Rig) {
     let both = rig.persist(vec![open_op(CODE, QR, 1, 8), open_op(QR, CODE, 1, 8)]);
     assert_eq!(both, [RelayOutcome::Mailbox(Ok(())), RelayOutcome::Mailbox(Ok(()))]);
-}
-
-fn read(rig: &mut Rig, id: u8, side: Side, after: u32) -> (Vec<Bytes>, bool, bool) {
-    match rig.load(RelayQuery::Mailbox { id: mailbox_id(id), side, after }) {
-        RelayAnswer::Mailbox { messages, open, claimed } => (messages, open, claimed),
-        other => panic!("not a mailbox: {other:?}"),
-    }
 }
 
 #[test]

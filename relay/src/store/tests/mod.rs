@@ -29,7 +29,7 @@ use zerok_core::{
     wire::message::WireCode,
 };
 use zerok_testkit::conformance::relay_store::{
-    DAYS, HOUR, NOON, RelayTrial, all_after, at, blob, duplicate, group_id, link, mailbox_id, run, seen, send,
+    DAYS, HOUR, NOON, RelayTrial, all_after, at, blob, duplicate, group_id, mailbox_id, run, seen, send,
 };
 
 use super::{Deliver, RelayDb, Settings};
