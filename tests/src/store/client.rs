@@ -1,7 +1,7 @@
 //! A client's store in memory: the plainest reading of its operations.
 //!
-//! Cheap to clone, so a simulator keeps one per prefix of batches and goes back to it in a crash. Never fails; faults are injected
-//! around it.
+//! Cheap to clone, so a simulator keeps one per prefix of batches and goes back to it in a crash. Fails only for lack of room, and only
+//! if it was given a bound; other faults are injected around it.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use zerok_core::{
         RosterRow,
     },
     ids::{Digest, OutboxId, Position, StreamId},
-    machine::{StoreInput, StoreOutput},
+    machine::{StoreFailure, StoreInput, StoreOutput},
 };
 
 /// Everything a client keeps.
@@ -28,6 +28,10 @@ pub struct MemoryClientStore {
     held: BTreeMap<Digest, HeldRow>,
     roster: BTreeMap<u64, Bytes>,
     verdicts: BTreeMap<u64, Bytes>,
+    /// Bytes of blobs it takes, if that is bounded.
+    room: Option<u64>,
+    /// A batch found no room and it was not opened again.
+    full: bool,
 }
 
 /// Bytes and rows of a client's store.
@@ -50,11 +54,30 @@ impl MemoryClientStore {
     pub fn perform(&mut self, request: StoreOutput<ClientStore>) -> StoreInput<ClientStore> {
         match request {
             StoreOutput::Persist { batch, ops } => {
+                let before = self.clone();
                 self.apply(&ops);
+                self.full |= self.room.is_some_and(|room| self.bytes() > room);
+                if self.full {
+                    *self = Self { full: true, ..before };
+                    return StoreInput::PersistFailed { batch, failure: StoreFailure::Full };
+                }
                 StoreInput::Persisted { batch, outcomes: Vec::new() }
             }
-            StoreOutput::Load { load, query } => StoreInput::Loaded { load, answer: Ok(self.load(&query)) },
+            StoreOutput::Load { load, query } => {
+                self.full &= query != ClientQuery::Open;
+                StoreInput::Loaded { load, answer: Ok(self.load(&query)) }
+            }
         }
+    }
+
+    /// Gives it room for so many bytes of blobs, as far as [`Self::perform`] is concerned.
+    pub fn set_room(&mut self, bytes: u64) {
+        self.room = Some(bytes);
+    }
+
+    fn bytes(&self) -> u64 {
+        let blobs = self.outbox.values().map(|row| &row.blob).chain(self.inbox.values());
+        blobs.map(|blob| blob.len() as u64).sum()
     }
 
     /// Applies a batch.
@@ -181,7 +204,7 @@ impl MemoryClientStore {
             ClientOp::Roster(row) => drop(self.roster.insert(row.number, row.blob)),
             ClientOp::Verdict { id, verdict } => drop(self.verdicts.insert(id, verdict)),
             ClientOp::Settle(id) => self.verdicts.retain(|known, _| *known > id),
-            ClientOp::Erase => *self = Self { reserved: self.reserved, ..Self::default() },
+            ClientOp::Erase => *self = Self { reserved: self.reserved, room: self.room, ..Self::default() },
         }
     }
 }
