@@ -135,6 +135,9 @@ impl Client {
         let key = &self.config.store_key;
         let vault = image.vault.as_ref().map_or(Ok(Vault::default()), |sealed| Vault::open(key, sealed))?;
         self.ledger = image.ledger.as_ref().map_or(Ok(Ledger::default()), |sealed| Ledger::open(key, sealed))?;
+        if !self.ledger.is_sound() {
+            return Err(Code::StorageFailed);
+        }
         let streams = image
             .streams
             .iter()

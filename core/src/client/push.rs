@@ -224,7 +224,7 @@ impl Client {
         let rows: BTreeMap<OutboxId, Bytes> = rows.into_iter().collect();
         let intact = |id: &OutboxId| {
             let Some(row) = self.outbox.get(*id) else { return true };
-            rows.get(id).is_some_and(|blob| Digest::of(blob) == row.digest)
+            rows.get(id).is_some_and(|blob| blob.len() == row.size as usize && Digest::of(blob) == row.digest)
         };
         if !ids.iter().all(intact) {
             return self.store_failed(StoreFailure::Corrupt);
