@@ -303,7 +303,7 @@ impl MemoryRelayStore {
             }
             // The last twentieth is for small blobs and the control lane, so that a group full of data can still change its roster.
             let share = if blob.len() <= SMALL || lane == Lane::Control { 20 } else { 19 };
-            let fits = |used: u64, more: u64, quota: u64| used + more <= quota / 20 * share;
+            let fits = |used: u64, more: u64, quota: u64| u128::from(used + more) * 20 <= u128::from(quota) * share;
             let count = log.blobs.len() as u64;
             if !fits(log.bytes, blob.len() as u64, append.group_bytes) || !fits(count, 1, append.group_blobs) {
                 results.push(Stored::Refused(WireCode::GroupFull));
