@@ -173,10 +173,9 @@ impl Client {
         let (most, most_bytes) = self.config.limits.held;
         let decided_by = self.gaps.decided_by(cursor);
         if self.gaps.held.len() >= most || self.gaps.bytes + blob.len() > most_bytes {
-            let lowest = |dropped: Option<Cursor>| Some(dropped.map_or(cursor, |dropped| dropped.min(cursor)));
-            self.ledger.dropped_from = lowest(self.ledger.dropped_from);
+            self.ledger.dropped_from = lowest(self.ledger.dropped_from, cursor);
             if let Some(scan) = &mut self.gaps.scan {
-                scan.dropped = lowest(scan.dropped);
+                scan.dropped = lowest(scan.dropped, cursor);
             }
             if let Why::Ahead(id, opened) = why {
                 let passed = self.gaps.passed.entry(id).or_insert((u64::MAX, decided_by));
@@ -229,8 +228,7 @@ impl Client {
                     entries.push((cursor, held.blob));
                 } else {
                     // D9: damaged on this device, so the relay is asked for it again.
-                    self.ledger.dropped_from =
-                        Some(self.ledger.dropped_from.map_or(cursor, |dropped| dropped.min(cursor)));
+                    self.ledger.dropped_from = lowest(self.ledger.dropped_from, cursor);
                 }
             }
             self.receive(entries, Source::Held);
@@ -343,7 +341,7 @@ impl Client {
 
     /// Records before `next` will not come: the chain goes on without them.
     fn declare_gap(&mut self, id: StreamId, next: u64) {
-        let Some(stream) = self.group.as_mut().and_then(|group| group.streams.get_mut(&id)) else { return };
+        let Some(stream) = self.stream_mut(id) else { return };
         let at = stream.at;
         let missing = stream.skip_before(next);
         self.touch(id);
@@ -352,7 +350,7 @@ impl Client {
 
     /// A member says that it holds records which the relay does not give. Should it ever give them, they are the next ones.
     fn declare_claimed(&mut self, Claimed { stream: id, by, .. }: Claimed) {
-        let Some(stream) = self.group.as_mut().and_then(|group| group.streams.get_mut(&id)) else { return };
+        let Some(stream) = self.stream_mut(id) else { return };
         let (at, missing) = (stream.at, stream.tell_claim(by));
         self.touch(id);
         self.report_gap(id, at, missing, Some(by));
@@ -404,4 +402,8 @@ impl Client {
         let left = at.map_or(0, |at| most.saturating_sub(now.0 - at.0));
         if left == 0 { Time(0) } else { self.now + Duration::from_millis(left) }
     }
+}
+
+fn lowest(known: Option<Cursor>, cursor: Cursor) -> Option<Cursor> {
+    Some(known.map_or(cursor, |known| known.min(cursor)))
 }

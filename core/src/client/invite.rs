@@ -259,6 +259,15 @@ impl Client {
         }
     }
 
+    /// The record that admits a device goes out as another row.
+    pub(super) fn admission_reissued(&mut self, old: OutboxId, new: OutboxId) {
+        if let Some((row, _)) = self.invite.as_mut().and_then(|invite| invite.admitting.as_mut())
+            && *row == old
+        {
+            *row = new;
+        }
+    }
+
     /// What a new device is given as things stand.
     fn handover(&self) -> Option<Handover> {
         let (group, relay) = (self.group.as_ref()?, self.relay.clone()?);

@@ -98,7 +98,7 @@ impl Client {
     pub(super) fn own_record(&mut self, opened: &Opened, digest: Digest, cursor: Cursor) {
         let id = stream_of(opened);
         let (seq, heads) = (opened.record.seq, opened.record.kind == Kind::Heads as u8);
-        let stream = self.group.as_ref().and_then(|group| group.streams.get(&id));
+        let stream = self.stream(id);
         let known = stream.map_or(0, |stream| stream.last);
         if heads {
             return self.own_heads(&opened.record, digest);
@@ -119,10 +119,7 @@ impl Client {
     fn own_heads(&mut self, record: &Record, digest: Digest) {
         let last = |lane| {
             let id = StreamId { device: record.sender, inc: record.inc, lane };
-            self.group
-                .as_ref()
-                .and_then(|group| group.streams.get(&id))
-                .map_or(0, |stream| stream.heard_from(id.device))
+            self.stream(id).map_or(0, |stream| stream.heard_from(id.device))
         };
         let control = HeadsPayload::decode(&record.payload).map_or(0, |payload| payload.control_seq);
         if record.seq > last(Lane::Data) || control > last(Lane::Control) {
@@ -198,7 +195,11 @@ impl Client {
             if kind == Kind::Heads {
                 continue;
             }
+            if let (Kind::Add, Some(group)) = (kind, &mut self.group) {
+                group.withdraw(entry.hash);
+            }
             let Ok(new) = self.write_record(kind, payload, entry.key) else { continue };
+            self.admission_reissued(id, new);
             if let Some(command) = self.pushes.remove(&id) {
                 self.pushes.insert(new, command);
             }
