@@ -238,9 +238,14 @@ fn c1_cursor_and_tag_go_out_with_each_pull() {
 #[test]
 fn h13_in_the_run_that_founded_the_group_only_what_followed_is_said_again() {
     let mut hand = Hand::founder();
+    hand.open();
+    hand.welcome(&welcome(0), &page(0, &[], 0));
+    hand.heard();
+    hand.break_link();
     hand.push("one");
+    hand.run(Duration::from_secs(10));
     let group = hand.open().0.group;
-    // A relay that names a blob this store never wrote.
+    // A relay it has met before names a blob this store never wrote.
     let own = Some((Cursor(1), Digest::of(b"of a newer copy")));
     hand.welcome(&Welcome { own, ..welcome(1) }, &page(0, &[], 1));
     let blobs = pushed(&hand.heard());
