@@ -42,7 +42,9 @@ pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command
     // What Cargo tells the program it runs, namely this one, would reach build scripts as news: some then build everything that depends
     // on them again, and once more for whoever builds without us.
     let told = std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(is_about_us));
-    told.for_each(|name| drop(command.env_remove(name)));
+    for name in told {
+        command.env_remove(name);
+    }
     command
 }
 
