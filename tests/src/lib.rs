@@ -9,3 +9,4 @@ pub mod fuzz;
 pub mod hostile;
 pub mod sim;
 pub mod store;
+pub mod storm;

@@ -1,10 +1,11 @@
 //! The committed inputs of the fuzz targets, replayed on stable with every other test, and noise beside them.
 //!
-//! An input that once found a defect stays in its corpus. `cargo xtask fuzz` makes new ones.
+//! An input that once found a defect stays in its corpus as `found-…`. `cargo xtask fuzz --keep` chooses the others.
 
 #![allow(clippy::panic, reason = "a test's helpers fail like the test itself")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -14,7 +15,7 @@ use zerok_testkit::fuzz::{Seen, TARGETS, Target};
 
 /// Most files of one target, and most bytes of all.
 const FILES: usize = 200;
-const BYTES: u64 = 1 << 20;
+const BYTES: usize = 1 << 20;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository").to_path_buf()
@@ -32,6 +33,33 @@ fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
 /// Runs one input; a defect names the file.
 fn run(target: Target, path: &Path, input: &[u8]) -> Seen {
     std::panic::catch_unwind(|| target(input)).unwrap_or_else(|_| panic!("{} fails", path.display()))
+}
+
+#[test]
+fn every_target_has_a_small_corpus_and_a_program_and_no_other_has() {
+    let names: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    for (folder, ending) in [("fuzz/corpus", ""), ("fuzz/fuzz_targets", ".rs")] {
+        let entries = fs::read_dir(root().join(folder)).expect("a readable folder");
+        let found = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
+        let found: BTreeSet<String> = found.map(|name| name.strip_suffix(ending).unwrap_or(&name).to_owned()).collect();
+        assert_eq!(found, names, "{folder}");
+    }
+    let mut bytes = 0;
+    for (name, _) in TARGETS {
+        let inputs = corpus(name);
+        assert!((1..=FILES).contains(&inputs.len()), "{name} has {} inputs", inputs.len());
+        bytes += inputs.iter().map(|(_, input)| input.len()).sum::<usize>();
+    }
+    assert!(bytes <= BYTES, "{bytes} bytes");
+}
+
+#[test]
+fn every_committed_input_runs_without_a_defect() {
+    for (name, target) in TARGETS {
+        let mut seen = Seen::default();
+        corpus(name).iter().for_each(|(path, input)| seen.add(run(*target, path, input)));
+        assert!(seen.names().next().is_some(), "{name} meets nothing that can go wrong");
+    }
 }
 
 #[test]

@@ -149,6 +149,11 @@ fn tests_of_the_workspace() -> BTreeSet<String> {
                     path.push_str("::tests");
                 }
                 tests.extend(functions(&text).map(|function| format!("{path}::{function}")));
+                if let Some(suite) = path.strip_suffix("::tests").filter(|path| path.contains("::conformance::")) {
+                    // Every store and driver runs these; their names are the suite's.
+                    let suite = suite.split("::").take(3).collect::<Vec<_>>().join("::");
+                    tests.extend(suite_functions(&text).map(|function| format!("{suite}::{function}")));
+                }
             }
         }
     }
@@ -164,6 +169,33 @@ fn functions(text: &str) -> impl Iterator<Item = &str> {
         let name = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ")?;
         core::mem::take(&mut marked).then(|| name.split(['(', '<']).next().unwrap_or(name))
     })
+}
+
+/// Names of the tests that a conformance suite runs for whatever it is given: one parameter, which is a type.
+fn suite_functions(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("pub fn ")?.split_once('<')?;
+        rest.contains(">()").then_some(name)
+    })
+}
+
+/// A function that no macro names is run by nobody.
+#[test]
+fn every_test_of_a_conformance_suite_is_named_by_its_macro() {
+    let suites = root().join("tests/src/conformance");
+    for suite in ["driver", "client_store", "relay_store"] {
+        let page = fs::read_to_string(suites.join(suite).join("mod.rs")).expect("the suite is there");
+        let (_, named) = page.split_once("#[macro_export]").expect("it has a macro");
+        let mut count = 0;
+        for file in sources(&suites.join(suite)) {
+            let text = fs::read_to_string(file).expect("it can be read");
+            for function in suite_functions(&text) {
+                assert!(named.split_whitespace().any(|word| word == function) || function == "victim", "{function}");
+                count += 1;
+            }
+        }
+        assert!(count > 10, "{suite}: {count} tests");
+    }
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

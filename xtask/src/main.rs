@@ -5,6 +5,7 @@
 //! - [`window`]: what the Tauri plugin and the notes app need of the system and of npm.
 //! - [`verify`]: every check this repository has, in one run.
 //! - [`demo`]: a relay and two devices as real processes, killed on the way. [`kills`]: the same thousands of times, for the durability.
+//! - [`fuzz`]: the fuzz targets, on the nightly toolchain.
 //!
 //! Kept small on purpose: the first `cargo xtask` of a newcomer builds this crate and nothing else.
 
@@ -13,6 +14,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its standard streams")]
 
 mod demo;
+mod fuzz;
 mod json;
 mod kills;
 mod setup;
@@ -32,6 +34,7 @@ usage: cargo xtask <command> [options]
   verify   run every check: format, links, policy, lints, tests, the plugin, the app's windows, documentation
   demo     start a relay and two devices, pair them, sync, kill some of them, compare; --app: two windows of the notes app
   kills    kill a device and a relay with -9, 2000 times each, and check what they had acknowledged
+  fuzz     hunt for inputs that break something, for so many seconds a target
   setup    install the tools that verify wants and does not find
 
 `cargo xtask <command> --help` says more about each.";
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Some("demo") if rest.iter().any(|argument| argument == "--app") => demo::app::main(&rest),
         Some("demo") => demo::main(&rest),
         Some("kills") => kills::main(&rest),
+        Some("fuzz") => fuzz::main(&rest),
         Some("setup") => setup::main(&rest),
         Some(other) => Err(Failure::new(format!("no such command: {other}\n\n{HELP}"))),
     };

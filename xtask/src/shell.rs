@@ -39,7 +39,24 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root()).args(arguments);
+    // What Cargo tells the program it runs, namely this one, would reach build scripts as news: some then build everything that depends
+    // on them again, and once more for whoever builds without us.
+    let told = std::env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(is_about_us));
+    told.for_each(|name| drop(command.env_remove(name)));
     command
+}
+
+/// Whether Cargo sets this variable to say which package it runs.
+fn is_about_us(variable: &str) -> bool {
+    const ABOUT: [&str; 6] = [
+        "CARGO_BIN_NAME",
+        "CARGO_CRATE_NAME",
+        "CARGO_MANIFEST_DIR",
+        "CARGO_MANIFEST_LINKS",
+        "CARGO_MANIFEST_PATH",
+        "CARGO_PRIMARY_PACKAGE",
+    ];
+    variable.starts_with("CARGO_PKG_") || ABOUT.contains(&variable)
 }
 
 /// Any other program, at the repository's root.
@@ -124,4 +141,23 @@ pub(crate) fn relative(path: &Path) -> String {
 fn shown(command: &Command) -> String {
     let name = Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
     command.get_args().fold(name, |line, argument| format!("{line} {}", argument.to_string_lossy()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_that_we_start_is_the_one_that_anybody_starts() {
+        let command = cargo(["build"]);
+        let removed: Vec<_> = command.get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name).collect();
+        // Cargo has set these for this very test.
+        for name in ["CARGO_MANIFEST_DIR", "CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR"] {
+            assert!(removed.iter().any(|removed| *removed == name), "{name} is not among {removed:?}");
+        }
+        // What a person sets goes on.
+        for name in ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_BUILD_JOBS", "CARGO_PROFILE_DEV_DEBUG"] {
+            assert!(!is_about_us(name), "{name}");
+        }
+    }
 }

@@ -18,6 +18,7 @@ use crate::{
     error::{Code, LocalReason},
     ids::{BlobId, CommandId, LinkId, LoadId, OutboxId, StreamId},
     machine::{Misuse, StoreFailure, StoreInput, StoreOutput},
+    seal::record::Kind,
     time::Duration,
     wire::message::ToRelay,
 };
@@ -248,7 +249,9 @@ impl Client {
         // Memory is not believed any more, so nothing of it is written.
         self.batch = Batch { ledger: encode(&self.ledger), ..Batch::default() };
         let id_of = |row: &OutboxId| self.outbox.get(*row).map(|row| row.blob_id);
-        let lost: BTreeSet<BlobId> = lost.iter().filter_map(id_of).collect();
+        // Heads take no number of their own and go by the name of the record before them, which may well be durable.
+        let data = |row: &&OutboxId| self.outbox.get(**row).is_some_and(|row| row.kind == Kind::Data as u8);
+        let lost: BTreeSet<BlobId> = lost.iter().filter(data).filter_map(id_of).collect();
         answers.extend(std::mem::take(&mut self.pushes).iter().map(|(row, command)| (*command, id_of(row))));
         let mut waiting = self.take_commands();
         waiting.extend(self.invite.take().and_then(|invite| invite.command()));

@@ -35,6 +35,8 @@ use crate::{
 
 /// Within this time of a reset other devices may name records that the relay does not have again yet.
 const AFTER_RESET: Duration = Duration::from_secs(24 * 3600);
+/// Within this time of a reset a log may be refilled, by devices that refilled one just before.
+const AFTER_REFILL: Duration = Duration::from_secs(3600 + 600);
 
 /// Why a blob is held.
 #[derive(Debug)]
@@ -173,10 +175,9 @@ impl Client {
         let (most, most_bytes) = self.config.limits.held;
         let decided_by = self.gaps.decided_by(cursor);
         if self.gaps.held.len() >= most || self.gaps.bytes + blob.len() > most_bytes {
-            let lowest = |dropped: Option<Cursor>| Some(dropped.map_or(cursor, |dropped| dropped.min(cursor)));
-            self.ledger.dropped_from = lowest(self.ledger.dropped_from);
+            self.ledger.dropped_from = lowest(self.ledger.dropped_from, cursor);
             if let Some(scan) = &mut self.gaps.scan {
-                scan.dropped = lowest(scan.dropped);
+                scan.dropped = lowest(scan.dropped, cursor);
             }
             if let Why::Ahead(id, opened) = why {
                 let passed = self.gaps.passed.entry(id).or_insert((u64::MAX, decided_by));
@@ -229,8 +230,7 @@ impl Client {
                     entries.push((cursor, held.blob));
                 } else {
                     // D9: damaged on this device, so the relay is asked for it again.
-                    self.ledger.dropped_from =
-                        Some(self.ledger.dropped_from.map_or(cursor, |dropped| dropped.min(cursor)));
+                    self.ledger.dropped_from = lowest(self.ledger.dropped_from, cursor);
                 }
             }
             self.receive(entries, Source::Held);
@@ -255,7 +255,8 @@ impl Client {
     pub(super) fn look_for_missing(&mut self) {
         let ready = self.is_connected() && self.link.as_ref().is_some_and(|link| link.caught_up);
         let Some(place) = self.ledger.place.filter(|_| ready && self.gaps.scan.is_none()) else { return };
-        let missing = self.first_hole(u64::MAX).is_some()
+        let hole = self.holes_settle() <= self.now && self.first_hole(u64::MAX).is_some();
+        let missing = hole
             || self.overdue(self.now).next().is_some()
             || !self.gaps.strangers.is_empty() && self.settled_after_reset() <= self.now;
         let dropped = self.ledger.dropped_from.filter(|_| std::mem::take(&mut self.gaps.again));
@@ -282,7 +283,7 @@ impl Client {
 
     /// The second look is over: what it did not bring is missing.
     fn conclude(&mut self) {
-        let number = self.gaps.scans;
+        let number = if self.holes_settle() <= self.now { self.gaps.scans } else { 0 };
         while let Some((stream, next)) = self.first_hole(number) {
             self.declare_gap(stream, next);
             self.gaps.moved();
@@ -343,7 +344,7 @@ impl Client {
 
     /// Records before `next` will not come: the chain goes on without them.
     fn declare_gap(&mut self, id: StreamId, next: u64) {
-        let Some(stream) = self.group.as_mut().and_then(|group| group.streams.get_mut(&id)) else { return };
+        let Some(stream) = self.stream_mut(id) else { return };
         let at = stream.at;
         let missing = stream.skip_before(next);
         self.touch(id);
@@ -352,7 +353,7 @@ impl Client {
 
     /// A member says that it holds records which the relay does not give. Should it ever give them, they are the next ones.
     fn declare_claimed(&mut self, Claimed { stream: id, by, .. }: Claimed) {
-        let Some(stream) = self.group.as_mut().and_then(|group| group.streams.get_mut(&id)) else { return };
+        let Some(stream) = self.stream_mut(id) else { return };
         let (at, missing) = (stream.at, stream.tell_claim(by));
         self.touch(id);
         self.report_gap(id, at, missing, Some(by));
@@ -390,7 +391,9 @@ impl Client {
     /// Keeps the timer of what has been missing for longest. What is overdue waits for a link, not for time.
     pub(super) fn watch_missing(&mut self) {
         let strangers = (!self.gaps.strangers.is_empty()).then(|| self.settled_after_reset());
-        match self.claimed().map(|(_, due)| due).chain(strangers).filter(|due| *due > self.now).min() {
+        let holes = self.first_hole(u64::MAX).map(|_| self.holes_settle());
+        let claims = self.claimed().map(|(_, due)| due);
+        match claims.chain(strangers).chain(holes).filter(|due| *due > self.now).min() {
             Some(due) => self.timers.set(Timer::SeenGap, due),
             None => self.timers.cancel(Timer::SeenGap),
         }
@@ -398,10 +401,24 @@ impl Client {
 
     /// From when on a record that others name should be at the relay again.
     fn settled_after_reset(&self) -> Time {
-        let (now, most) = (self.wall(), AFTER_RESET.as_millis() as u64);
+        self.after_reset(AFTER_RESET)
+    }
+
+    /// From when on a hole is one: its author may have to wait before it refills a log that was lost twice, and pushes what is new
+    /// meanwhile. Given up too early, what it refills then would come too late.
+    fn holes_settle(&self) -> Time {
+        self.after_reset(AFTER_REFILL)
+    }
+
+    fn after_reset(&self, wait: Duration) -> Time {
+        let (now, most) = (self.wall(), wait.as_millis() as u64);
         // E8: a clock that was set back says nothing about how long ago it was.
         let at = self.ledger.reset_at.filter(|at| *at <= now);
         let left = at.map_or(0, |at| most.saturating_sub(now.0 - at.0));
         if left == 0 { Time(0) } else { self.now + Duration::from_millis(left) }
     }
+}
+
+fn lowest(known: Option<Cursor>, cursor: Cursor) -> Option<Cursor> {
+    Some(known.map_or(cursor, |known| known.min(cursor)))
 }

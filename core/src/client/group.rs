@@ -41,6 +41,8 @@ pub(super) struct Group {
     pub(super) roster: Roster,
     /// Sealed roster records in order of acceptance, for newcomers. Those that changed nothing are not among them.
     chain: Vec<Kept>,
+    /// The row of a record that was withdrawn, for the one that takes its place.
+    vacant: Option<u64>,
     pub(super) streams: BTreeMap<StreamId, Stream>,
 }
 
@@ -64,7 +66,7 @@ impl Group {
         let epochs = secrets.iter().map(|secret| Epoch::derive(secret, &id)).collect();
         let device = keys.id();
         let (roster, chain, streams) = (Roster::default(), Vec::new(), BTreeMap::new());
-        Self { keys, device, id, access, genesis, secrets, epochs, roster, chain, streams }
+        Self { keys, device, id, access, genesis, secrets, epochs, roster, chain, vacant: None, streams }
     }
 
     /// The epoch that seals new records.
@@ -133,6 +135,9 @@ impl Client {
         let key = &self.config.store_key;
         let vault = image.vault.as_ref().map_or(Ok(Vault::default()), |sealed| Vault::open(key, sealed))?;
         self.ledger = image.ledger.as_ref().map_or(Ok(Ledger::default()), |sealed| Ledger::open(key, sealed))?;
+        if !self.ledger.is_sound() {
+            return Err(Code::StorageFailed);
+        }
         let streams = image
             .streams
             .iter()
@@ -267,6 +272,15 @@ impl Client {
         }
     }
 
+    /// A chain this device follows or was told of.
+    pub(super) fn stream(&self, id: StreamId) -> Option<&Stream> {
+        self.group.as_ref().and_then(|group| group.streams.get(&id))
+    }
+
+    pub(super) fn stream_mut(&mut self, id: StreamId) -> Option<&mut Stream> {
+        self.group.as_mut().and_then(|group| group.streams.get_mut(&id))
+    }
+
     /// Remembers the relay to use.
     pub(super) fn keep_relay(&mut self, relay: RelayAddress) {
         self.relay = Some(relay);
@@ -316,10 +330,16 @@ impl Group {
     }
 
     /// The number of the row that this change makes void: a device's new name takes the place of the one before, so that rows do not
-    /// grow with names.
-    fn number_of(&self, change: RosterChange) -> Option<u64> {
-        let RosterChange::Renamed { before: Some(before) } = change else { return None };
+    /// grow with names, and an admission that is said again that of the one that was withdrawn.
+    fn number_of(&mut self, change: RosterChange) -> Option<u64> {
+        let RosterChange::Renamed { before: Some(before) } = change else { return self.vacant.take() };
         self.chain.iter().find(|kept| kept.hash == before).map(|kept| kept.number)
+    }
+
+    /// A record of this device's own never left it, and is about to be said again in another run of its counters.
+    pub(super) fn withdraw(&mut self, hash: RecordHash) {
+        self.roster.withdraw(hash);
+        self.vacant = self.chain.iter().find(|kept| kept.hash == hash).map(|kept| kept.number);
     }
 
     fn keep(&mut self, kept: Kept) {

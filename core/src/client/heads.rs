@@ -91,7 +91,7 @@ impl Client {
             // Counting anew took the own chains back to how they stood.
             for entry in seen.iter().filter(|entry| entry.device == own) {
                 let id = StreamId { device: entry.device, inc: entry.inc, lane: entry.lane };
-                if let Some(stream) = self.group.as_mut().and_then(|group| group.streams.get_mut(&id)) {
+                if let Some(stream) = self.stream_mut(id) {
                     stream.named(author, entry.seq, entry.hash, now);
                 }
             }

@@ -94,7 +94,9 @@ impl Client {
         let qr = QrPayload::generate(relay, group.keys.public().sign, &mut self.draws.pairing);
         self.end_invite(Code::Cancelled);
         let (by_code, by_qr) = (code.secret(&qr.relay.key), qr.pairing_secret());
-        let expires_at = UnixMillis(self.wall().0 + u64::try_from(INVITE_TTL.as_millis()).unwrap_or(u64::MAX));
+        // A wall clock may show anything.
+        let lifetime = u64::try_from(INVITE_TTL.as_millis()).unwrap_or(u64::MAX);
+        let expires_at = UnixMillis(self.wall().0.saturating_add(lifetime));
         self.timers.set(Timer::Invite, self.now + INVITE_TTL);
         let open = vec![by_code.mailbox, by_qr.mailbox];
         self.invite = Some(OpenInvite {
@@ -256,6 +258,15 @@ impl Client {
             self.invite.as_ref().and_then(|invite| invite.admitting).filter(|(admitting, _)| *admitting == row);
         if let Some((_, device)) = admitted {
             self.hand_over(device);
+        }
+    }
+
+    /// The record that admits a device goes out as another row.
+    pub(super) fn admission_reissued(&mut self, old: OutboxId, new: OutboxId) {
+        if let Some((row, _)) = self.invite.as_mut().and_then(|invite| invite.admitting.as_mut())
+            && *row == old
+        {
+            *row = new;
         }
     }
 

@@ -217,10 +217,7 @@ impl Client {
                 self.event(ClientEvent::BlobReissued { old: entry.blob_id, new });
             }
         }
-        for command in waiting.into_values() {
-            self.timers.cancel(Timer::Push(command));
-            self.reject(command, Code::Cancelled);
-        }
+        self.cancel_pushes(waiting);
         self.begin_opening();
         self.ledger.joining = Some(had_data);
         self.ledger.heads_due = true;

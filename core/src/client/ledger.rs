@@ -176,7 +176,19 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     postcard::to_allocvec(value).unwrap_or_default()
 }
 
+/// No counter comes near this in any honest life.
+const IMPOSSIBLE: u64 = 1 << 62;
+
 impl Ledger {
+    /// Whether its numbers can be counted on from. What opens was written by this device, though maybe not by this version of it.
+    pub(super) fn is_sound(&self) -> bool {
+        let positions = [self.last_position, self.returned, self.acked, self.trimmed];
+        let counters = [self.reserved, self.next_outbox.0, self.next_verdict, self.next_roster];
+        positions.iter().map(|position| position.0).chain(counters).all(|number| number < IMPOSSIBLE)
+            && self.returned <= self.last_position
+            && self.acked <= self.returned
+    }
+
     /// The next position, at least `first`.
     pub(super) fn assign_position(&mut self, first: Position) -> Position {
         self.last_position = self.last_position.next().max(if bug!(PositionReused) { Position(0) } else { first });

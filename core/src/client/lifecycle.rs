@@ -113,10 +113,7 @@ impl Client {
         self.opening = super::restore::Opening::default();
         self.verdicts.clear();
         let waiting = std::mem::take(&mut self.pushes);
-        for command in waiting.into_values() {
-            self.timers.cancel(Timer::Push(command));
-            self.reject(command, Code::Cancelled);
-        }
+        self.cancel_pushes(waiting);
     }
 
     pub(super) fn set_relay(&mut self, id: CommandId, relay: RelayAddress) {

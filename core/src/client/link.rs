@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use crate::{
     channel::{Channel, ChannelFault, Initiator},
-    client::{Client, Phase, Timer, command::ClientEvent, io::ClientOutput, ledger::Place},
+    client::{Client, Phase, Timer, command::ClientEvent, io::ClientOutput, ledger::Place, liveness::KEEPALIVE},
     error::{CloseReason, Code, Incompatible, LocalReason, Misbehaviour, Wait},
     ids::{Cursor, LinkId, RelayKey, TransportId},
     limits::{CHANNEL_AGE, HANDSHAKE, MAX_MESSAGE},
@@ -29,16 +29,8 @@ use crate::{
     },
 };
 
-/// Without a byte received for this long the client asks for a sign of life.
-const KEEPALIVE: Duration = Duration::from_secs(240);
-/// How long the relay may take to give one, or to answer anything else.
-pub(super) const ANSWER: Duration = Duration::from_secs(10);
-/// The slowest path that is not called dead, bytes a second: what is on its way delays every answer (E1).
-const SLOWEST: u64 = 4096;
 /// The longest a relay may send a client away for. A resume or a new network ends it sooner, but not every device has either.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
-/// How long a link that may have died in sleep is given.
-const PROBE: Duration = Duration::from_secs(3);
 
 /// Most bytes that wait for credit. Pushes stop at the window and one blob; a relay that takes nothing and still provokes answers is
 /// closed here.
@@ -170,16 +162,12 @@ impl Client {
     }
 
     pub(super) fn check_link(&self, input: &LinkInput) -> Result<(), Misuse> {
-        let (LinkInput::Opened { link, .. }
-        | LinkInput::OpenFailed { link, .. }
-        | LinkInput::Bytes { link, .. }
-        | LinkInput::Written { link, .. }
-        | LinkInput::Closed { link, .. }) = input;
-        if *link > self.next_link {
+        let link = link_of(input);
+        if link > self.next_link {
             return Err(Misuse::UnknownAnswer);
         }
         match (&self.link, input) {
-            (Some(known), LinkInput::Written { len, .. }) if known.id == *link && *len > known.unwritten => {
+            (Some(known), LinkInput::Written { len, .. }) if known.id == link && *len > known.unwritten => {
                 Err(Misuse::WrittenTooMuch)
             }
             _ => Ok(()),
@@ -187,12 +175,8 @@ impl Client {
     }
 
     pub(super) fn link_input(&mut self, input: LinkInput) {
-        let (LinkInput::Opened { link, .. }
-        | LinkInput::OpenFailed { link, .. }
-        | LinkInput::Bytes { link, .. }
-        | LinkInput::Written { link, .. }
-        | LinkInput::Closed { link, .. }) = &input;
-        if self.link.as_ref().is_none_or(|known| known.id != *link) {
+        let link = link_of(&input);
+        if self.link.as_ref().is_none_or(|known| known.id != link) {
             self.stale_inputs += 1;
             return;
         }
@@ -343,51 +327,12 @@ impl Client {
 
     /// Bytes of pushes that may wait for credit without growing the queue.
     pub(super) fn push_room(&self) -> usize {
-        self.link.as_ref().map_or(0, |link| {
-            let queued: usize = link.queue.iter().map(Vec::len).sum();
-            self.config.limits.window.saturating_sub(link.unwritten + queued)
-        })
+        self.link.as_ref().map_or(0, |link| self.config.limits.window.saturating_sub(link.unsent()))
     }
 
     /// Whether a proven link to the group's relay is up.
     pub(super) fn is_connected(&self) -> bool {
         self.link.as_ref().is_some_and(|link| link.purpose == Purpose::Member && link.is_live())
-    }
-
-    pub(super) fn keep_alive(&mut self) {
-        if self.link.as_ref().is_some_and(Link::is_live) {
-            let delay = self.answer_delay();
-            self.say_now(&ToRelay::Ping);
-            self.timers.set(Timer::Answer, self.now + ANSWER + delay);
-        }
-    }
-
-    /// While the relay owes an answer its silence is noticed sooner than on a quiet link.
-    pub(super) fn watch_answer(&mut self) {
-        let Some(link) = self.link.as_ref().filter(|link| link.is_live()) else { return };
-        let owes = link.pulling.is_some()
-            || self.outbox.flying_bytes() > 0
-            || self.invite.as_ref().is_some_and(super::invite::OpenInvite::is_opening);
-        let due = self.now + ANSWER + self.answer_delay();
-        if owes && self.timers.when(Timer::Keepalive).is_some_and(|set| set > due) {
-            self.timers.set(Timer::Keepalive, due);
-        }
-    }
-
-    /// What the bytes on their way may take before anything behind them arrives. The operating system's buffers say nothing of it.
-    fn answer_delay(&self) -> Duration {
-        let queued =
-            self.link.as_ref().map_or(0, |link| link.queue.iter().map(Vec::len).sum::<usize>() + link.unwritten);
-        Duration::from_secs((self.outbox.flying_bytes() + queued) as u64 / SLOWEST)
-    }
-
-    /// The link may have died unnoticed.
-    pub(super) fn probe_link(&mut self) {
-        if self.link.as_ref().is_some_and(Link::is_live) {
-            let delay = self.answer_delay();
-            self.say_now(&ToRelay::Ping);
-            self.timers.set(Timer::Answer, self.now + PROBE + delay);
-        }
     }
 
     pub(super) fn link_overdue(&mut self, timer: Timer) {
@@ -505,6 +450,11 @@ impl Link {
         self.queue.iter().map(|message| message.len() + MESSAGE_WEIGHT).sum()
     }
 
+    /// Bytes that are not written: handed out, and waiting for credit.
+    pub(super) fn unsent(&self) -> usize {
+        self.unwritten + self.queue.iter().map(Vec::len).sum::<usize>()
+    }
+
     pub(super) fn is_live(&self) -> bool {
         self.is_proven() && !self.closing
     }
@@ -515,6 +465,17 @@ impl Link {
     }
 }
 
+/// The link an input is about.
+fn link_of(input: &LinkInput) -> LinkId {
+    match input {
+        LinkInput::Opened { link, .. }
+        | LinkInput::OpenFailed { link, .. }
+        | LinkInput::Bytes { link, .. }
+        | LinkInput::Written { link, .. }
+        | LinkInput::Closed { link, .. } => *link,
+    }
+}
+
 impl LocalReason {
     pub(super) fn into_close(self) -> CloseReason {
         CloseReason::Local(self)
@@ -522,82 +483,4 @@ impl LocalReason {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        channel::{ChannelKind, Responder},
-        client::ClientConfig,
-        ids::MailboxId,
-        limits::{ClientLimits, MAX_MAILBOX_MESSAGE},
-        rng::Seed,
-        seal::{keys::LinkSecret, padding::Padding, rest::StoreKey},
-    };
-
-    /// A client on a live link of which the relay takes nothing.
-    fn linked() -> Client {
-        let mut draw = Seed::new([1; 32]).draw("link");
-        let (own, secret) = (LinkSecret::generate(&mut draw), LinkSecret::generate(&mut draw));
-        let (kind, relay) = (ChannelKind::Noise, RelayKey(secret.public().0));
-        let (mut initiator, bytes) =
-            Initiator::new(kind, &own, relay, TransportId::TCP, &[], &mut draw).expect("message 1");
-        let mut responder = Responder::new(kind, &secret, TransportId::TCP, &mut draw);
-        assert!(responder.receive(bytes).expect("message 1").is_some());
-        let (_, bytes) = responder.respond(&[]).expect("message 2");
-        let (_, channel) = initiator.receive(bytes).expect("message 2").expect("it is whole");
-        let config = ClientConfig {
-            store_key: StoreKey::new([1; 32]),
-            kind,
-            limits: ClientLimits { window: 256, ..ClientLimits::default() },
-            padding: Padding::Padme,
-        };
-        let mut client = Client::new(config, Seed::new([2; 32]), Time(0));
-        client.out.clear();
-        client.link = Some(Link {
-            id: LinkId(1),
-            purpose: Purpose::Member,
-            relay,
-            phase: LinkPhase::Live { channel: Box::new(channel), since: Time(0) },
-            unwritten: 0,
-            queue: VecDeque::new(),
-            ack: None,
-            closing: false,
-            pulling: None,
-            caught_up: true,
-            welcomed: true,
-            had_page: true,
-            behind: false,
-        });
-        client
-    }
-
-    #[test]
-    fn acknowledgements_that_nobody_takes_wait_as_one_place_and_not_as_a_queue() {
-        let mut client = linked();
-        for cursor in (1..=10_000).map(Cursor) {
-            client.transmit(LinkId(1), &ToRelay::Ack { cursor });
-        }
-        let (sent, link) = (client.out.len(), client.link.as_ref().expect("a link"));
-        assert!(sent < 64, "{sent} frames: a window of them");
-        assert_eq!((link.queue.len(), link.ack), (0, Some(Cursor(10_000))), "the newest is the one that waits");
-        client.link_written(link.unwritten);
-        assert_eq!(client.out.len(), sent + 1);
-        assert_eq!(client.link.as_ref().expect("a link").ack, None);
-    }
-
-    #[test]
-    fn a_relay_that_takes_nothing_and_provokes_answers_is_closed() {
-        let mut client = linked();
-        while client.link.as_ref().is_some_and(|link| link.queued() <= MAX_QUEUED) {
-            client.close_flooded();
-            assert!(client.link.is_some());
-            let body = Bytes::from(vec![0; MAX_MAILBOX_MESSAGE]);
-            client.transmit(LinkId(1), &ToRelay::MailboxSend { id: MailboxId([0; 16]), body });
-        }
-        client.close_flooded();
-        assert!(client.link.is_none());
-        let closed = |out: &ClientOutput| {
-            matches!(out, ClientOutput::Link(LinkOutput::Close { reason: CloseReason::Timeout(Wait::Stall), .. }))
-        };
-        assert!(client.out.iter().any(closed));
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@
 //! - [`io`], [`command`], [`store`], [`status`], [`verdict`]: the vocabulary.
 //! - `commit`: batches and the gate; every handled input ends there.
 //! - `lifecycle`: enabling, platform signals, when to dial. `backoff`: how long to wait.
-//! - `link`: the way to the relay, from dialling to the last byte. `relay_messages`: what comes over it.
+//! - `link`: the way to the relay, from dialling to the last byte. `liveness`: whether it still is one. `relay_messages`: what comes over it.
 //! - `outbox`, `push`: on the way out. `receive`, `stream`, `claims`, `gaps`, `inbox`: on the way in.
 //! - `group`, `roster`, `heads`: who the others are and what they have. `restore`: a store older than its relay.
 //! - `invite`, `join`: the two sides of pairing. `ledger`: the sealed rows.
@@ -41,6 +41,7 @@ mod join;
 mod ledger;
 mod lifecycle;
 mod link;
+mod liveness;
 mod outbox;
 mod push;
 mod receive;
@@ -60,7 +61,7 @@ use crate::{
     error::Code,
     gate::Gate,
     ids::{CommandId, LinkId, LoadId, OutboxId, Position, StreamId},
-    limits::{ClientLimits, MAX_CHEAP_VERDICTS, MAX_VERDICTS, MAX_VERDICTS_OF_ONE},
+    limits::ClientLimits,
     machine::{Machine, Misuse},
     rng::{Draw, Seed},
     seal::{keys::DeviceKeys, padding::Padding, rest::StoreKey},
@@ -269,6 +270,13 @@ impl Client {
         self.judge_status()
     }
 
+    /// Where every chain ends as this device holds it, and the hash there: what devices that have all there is agree on.
+    #[cfg(feature = "model")]
+    pub fn chains(&self) -> BTreeMap<StreamId, (u64, Option<crate::ids::RecordHash>)> {
+        let streams = self.group.iter().flat_map(|group| &group.streams);
+        streams.filter(|(_, stream)| stream.last > 0).map(|(id, stream)| (*id, (stream.last, stream.head))).collect()
+    }
+
     /// Inputs for links that were over, for diagnosis.
     pub fn stale_inputs(&self) -> u64 {
         self.stale_inputs
@@ -371,46 +379,6 @@ impl Client {
 
     fn touch(&mut self, stream: StreamId) {
         self.batch.touched.insert(stream);
-    }
-
-    fn verdict(&mut self, verdict: Verdict) {
-        let known = self.verdicts.iter().find(|(_, known)| **known == verdict).map(|(id, _)| *id);
-        if let Some(id) = known {
-            // A relay that loses its log twice is to be heard twice; everything else names what it is about.
-            if verdict == Verdict::RelayReset {
-                self.event(ClientEvent::Verdict { id, verdict });
-            }
-            return;
-        }
-        let id = self.ledger.assign_verdict();
-        if self.keeps(&verdict) {
-            let sealed = ledger::Sealed::seal(&verdict, &self.config.store_key, &mut self.draws.rest);
-            self.batch.ops.push(store::ClientOp::Verdict { id, verdict: sealed });
-            self.verdicts.insert(id, verdict);
-        }
-        // Never silence, even where there is no room to remember it.
-        self.event(ClientEvent::Verdict { id, verdict });
-    }
-
-    /// A log full of rubbish must not fill the store with findings, nor the room of those that matter.
-    fn keeps(&self, verdict: &Verdict) -> bool {
-        let code = verdict.code();
-        let count = |alike: &dyn Fn(&Verdict) -> bool| self.verdicts.values().filter(|known| alike(known)).count();
-        match verdict.rests_on() {
-            _ if verdict.is_cheap() => count(&|known| known.code() == code) < MAX_CHEAP_VERDICTS,
-            // The reset is one finding: there is always room for it.
-            None => true,
-            member => {
-                count(&|known| !known.is_cheap()) < MAX_VERDICTS - 3 * MAX_CHEAP_VERDICTS
-                    && count(&|known| known.rests_on() == member) < MAX_VERDICTS_OF_ONE
-            }
-        }
-    }
-
-    fn settle_verdicts(&mut self, id: CommandId, through: u64) {
-        self.verdicts.retain(|verdict, _| *verdict > through);
-        self.batch.ops.push(store::ClientOp::Settle(through));
-        self.done(id, Ok(Reply::Done));
     }
 }
 

@@ -101,11 +101,19 @@ impl Client {
         self.backoff.attempt() == 0 && self.may_connect() && self.relay.is_some()
     }
 
-    /// Queued, not at the relay: the standing refusal if there is one, else `pending`.
+    /// Queued, not at the relay: nobody need wait for it.
     pub(super) fn answer_pending(&mut self, row: OutboxId, command: CommandId) {
         self.timers.cancel(Timer::Push(command));
         let blob_id = self.outbox.get(row).map(|row| row.blob_id);
         self.done(command, Err(Rejection { code: Code::Pending, blob_id, last_cursor: None }));
+    }
+
+    /// What these calls queued is gone with its group.
+    pub(super) fn cancel_pushes(&mut self, pushes: BTreeMap<OutboxId, CommandId>) {
+        for command in pushes.into_values() {
+            self.timers.cancel(Timer::Push(command));
+            self.reject(command, Code::Cancelled);
+        }
     }
 
     pub(super) fn push_overdue(&mut self, command: CommandId) {
@@ -216,7 +224,7 @@ impl Client {
         let rows: BTreeMap<OutboxId, Bytes> = rows.into_iter().collect();
         let intact = |id: &OutboxId| {
             let Some(row) = self.outbox.get(*id) else { return true };
-            rows.get(id).is_some_and(|blob| Digest::of(blob) == row.digest)
+            rows.get(id).is_some_and(|blob| blob.len() == row.size as usize && Digest::of(blob) == row.digest)
         };
         if !ids.iter().all(intact) {
             return self.store_failed(StoreFailure::Corrupt);

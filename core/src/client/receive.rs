@@ -171,7 +171,8 @@ impl Client {
         let (sender, seq) = (record.sender, record.seq);
         let Some(group) = &self.group else { return };
         if sender == group.device {
-            return self.own_record(&candidate.opened, candidate.digest, candidate.cursor);
+            let Candidate { cursor, digest, blob, opened } = candidate;
+            return self.own_record(&opened, digest, cursor, blob);
         }
         if self.ledger.for_newer.remove(&candidate.digest) {
             // Its place was settled when it came; perhaps this build knows its kind.
@@ -253,7 +254,7 @@ impl Client {
         self.event(ClientEvent::BlobAvailable { id, cursor: position, sender, timestamp, size });
     }
 
-    fn roster_record(&mut self, opened: &Opened, blob: Bytes) {
+    pub(super) fn roster_record(&mut self, opened: &Opened, blob: Bytes) {
         let Some(group) = &self.group else { return };
         // A run vouches for a record's place, but a newcomer is handed single records: these must be signed themselves.
         let signed = group.signing_key(opened).is_some_and(|key| opened.verify(&key, &group.id));

@@ -9,12 +9,14 @@ use crate::{
         Client, Timer,
         command::ClientEvent,
         ledger::Place,
-        link::{ANSWER, Link, Purpose},
+        link::{Link, Purpose},
+        liveness::ANSWER,
         receive::Source,
     },
     error::{Code, Misbehaviour},
     ids::{Cursor, Digest, Tag},
     limits::MAX_BLOB,
+    seal::record,
     time::{Duration, UnixMillis},
     wire::{
         codec,
@@ -81,7 +83,11 @@ impl Client {
         let own = welcome.own.map_or(Cursor(0), |(cursor, _)| cursor);
         let fresh = Place::beginning(welcome.relay_id, welcome.floor);
         match &mut self.ledger.place {
-            None => self.ledger.place = Some(fresh),
+            None => {
+                // A relay that this device comes to, or comes back to, may name any blob of its past: that says nothing of its store.
+                self.ledger.place = Some(fresh);
+                return Ok(());
+            }
             Some(_) if bug!(ResetIgnored) => {}
             // A12: also a log that ends above this cursor, but before what it has acknowledged to this device.
             Some(place)
@@ -233,9 +239,17 @@ impl Client {
 
     /// Processes entries that follow the relay cursor and moves it over them.
     fn entries(&mut self, entries: Vec<(Cursor, Bytes)>) {
-        let Some((last, digest)) = entries.last().map(|(cursor, blob)| (*cursor, Digest::of(blob))) else { return };
+        let Some((last, blob)) = entries.last() else { return };
+        let (last, digest) = (*last, Digest::of(blob));
+        let keyed =
+            record::kid_of(blob).is_some_and(|kid| self.group.as_ref().is_some_and(|g| g.epoch_of(kid).is_some()));
         self.receive(entries, Source::Log);
         self.advance(last, digest);
+        let unreadable = !keyed || self.ledger.tampered.contains(&digest);
+        if let (Some(place), true) = (&mut self.ledger.place, unreadable) {
+            // What rotted on the relay's disk goes there by the digest it once had. To compare would find another log again and again.
+            place.tag = Tag::default();
+        }
     }
 
     fn advance(&mut self, cursor: Cursor, digest: Digest) {

@@ -95,17 +95,17 @@ impl Client {
     }
 
     /// An own record came back from the log.
-    pub(super) fn own_record(&mut self, opened: &Opened, digest: Digest, cursor: Cursor) {
+    pub(super) fn own_record(&mut self, opened: &Opened, digest: Digest, cursor: Cursor, blob: Bytes) {
         let id = stream_of(opened);
         let (seq, heads) = (opened.record.seq, opened.record.kind == Kind::Heads as u8);
-        let stream = self.group.as_ref().and_then(|group| group.streams.get(&id));
+        let stream = self.stream(id);
         let known = stream.map_or(0, |stream| stream.last);
         if heads {
             return self.own_heads(&opened.record, digest);
         }
         if seq > known {
             self.store_is_older();
-            return self.adopt_own(opened, cursor);
+            return self.adopt_own(opened, cursor, blob);
         }
         if stream.and_then(|stream| stream.known(seq)).is_some_and(|known| known != short(opened.hash)) {
             // D12: a clone of this device counts on its own. Both cannot stand, and this one changes its count.
@@ -119,10 +119,7 @@ impl Client {
     fn own_heads(&mut self, record: &Record, digest: Digest) {
         let last = |lane| {
             let id = StreamId { device: record.sender, inc: record.inc, lane };
-            self.group
-                .as_ref()
-                .and_then(|group| group.streams.get(&id))
-                .map_or(0, |stream| stream.heard_from(id.device))
+            self.stream(id).map_or(0, |stream| stream.heard_from(id.device))
         };
         let control = HeadsPayload::decode(&record.payload).map_or(0, |payload| payload.control_seq);
         if record.seq > last(Lane::Data) || control > last(Lane::Control) {
@@ -140,12 +137,16 @@ impl Client {
     }
 
     /// Learns where an own chain of before the restore really ended.
-    fn adopt_own(&mut self, opened: &Opened, cursor: Cursor) {
+    fn adopt_own(&mut self, opened: &Opened, cursor: Cursor, blob: Bytes) {
         let id = stream_of(opened);
         let Some(group) = self.group.as_mut() else { return };
         if may_follow(&group.streams, id) {
             group.streams.entry(id).or_default().accept(opened.record.seq, opened.hash, cursor);
             self.touch(id);
+            if matches!(Kind::of(opened.record.kind), Some(Kind::Add | Kind::Rename)) {
+                // Whom it admitted since, and how it called itself: without, the devices it admitted would be strangers to it.
+                self.roster_record(opened, blob);
+            }
         }
     }
 
@@ -198,7 +199,11 @@ impl Client {
             if kind == Kind::Heads {
                 continue;
             }
+            if let (Kind::Add, Some(group)) = (kind, &mut self.group) {
+                group.withdraw(entry.hash);
+            }
             let Ok(new) = self.write_record(kind, payload, entry.key) else { continue };
+            self.admission_reissued(id, new);
             if let Some(command) = self.pushes.remove(&id) {
                 self.pushes.insert(new, command);
             }

@@ -137,6 +137,11 @@ impl Roster {
         RosterChange::Added(id)
     }
 
+    /// Takes back an admission of this device's own that never left it.
+    pub(super) fn withdraw(&mut self, hash: RecordHash) {
+        self.members.retain(|_, member| member.admission.as_ref().is_none_or(|add| add.hash != hash));
+    }
+
     /// Applies a verified RENAME: a device names only itself.
     pub(super) fn rename(&mut self, opened: &Opened) -> RosterChange {
         let Record { sender, inc, seq, payload, .. } = &opened.record;

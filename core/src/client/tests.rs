@@ -5,7 +5,7 @@ use super::*;
 use crate::{
     client::store::ClientAnswer,
     ids::{BatchId, Cursor, DeviceId, Incarnation, Lane, RecordHash},
-    limits::MAX_CHAINS,
+    limits::{MAX_CHAINS, MAX_VERDICTS, MAX_VERDICTS_OF_ONE},
     machine::{LinkInput, StoreInput},
 };
 

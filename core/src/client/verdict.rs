@@ -3,8 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    client::{
+        Client,
+        command::{ClientEvent, Reply},
+        ledger::Sealed,
+        store::ClientOp,
+    },
     error::Code,
-    ids::{Cursor, DeviceId, Incarnation, Kid, Lane},
+    ids::{CommandId, Cursor, DeviceId, Incarnation, Kid, Lane},
+    limits::{MAX_CHEAP_VERDICTS, MAX_VERDICTS, MAX_VERDICTS_OF_ONE},
 };
 
 /// A finding. Stored until settled.
@@ -106,5 +113,48 @@ impl Verdict {
             | Self::RestoredTooOften { device: member } => Some(member),
             Self::Tampered { .. } | Self::RelayReset | Self::MissingEpoch { .. } | Self::UnknownDevice { .. } => None,
         }
+    }
+}
+
+impl Client {
+    /// Tells a finding, and keeps it until the application settles it. What is known already is not said twice.
+    pub(super) fn verdict(&mut self, verdict: Verdict) {
+        let known = self.verdicts.iter().find(|(_, known)| **known == verdict).map(|(id, _)| *id);
+        if let Some(id) = known {
+            // A relay that loses its log twice is to be heard twice; everything else names what it is about.
+            if verdict == Verdict::RelayReset {
+                self.event(ClientEvent::Verdict { id, verdict });
+            }
+            return;
+        }
+        let id = self.ledger.assign_verdict();
+        if self.keeps(&verdict) {
+            let sealed = Sealed::seal(&verdict, &self.config.store_key, &mut self.draws.rest);
+            self.batch.ops.push(ClientOp::Verdict { id, verdict: sealed });
+            self.verdicts.insert(id, verdict);
+        }
+        // Never silence, even where there is no room to remember it.
+        self.event(ClientEvent::Verdict { id, verdict });
+    }
+
+    /// A log full of rubbish must not fill the store with findings, nor the room of those that matter.
+    fn keeps(&self, verdict: &Verdict) -> bool {
+        let code = verdict.code();
+        let count = |alike: &dyn Fn(&Verdict) -> bool| self.verdicts.values().filter(|known| alike(known)).count();
+        match verdict.rests_on() {
+            _ if verdict.is_cheap() => count(&|known| known.code() == code) < MAX_CHEAP_VERDICTS,
+            // The reset is one finding: there is always room for it.
+            None => true,
+            member => {
+                count(&|known| !known.is_cheap()) < MAX_VERDICTS - 3 * MAX_CHEAP_VERDICTS
+                    && count(&|known| known.rests_on() == member) < MAX_VERDICTS_OF_ONE
+            }
+        }
+    }
+
+    pub(super) fn settle_verdicts(&mut self, id: CommandId, through: u64) {
+        self.verdicts.retain(|verdict, _| *verdict > through);
+        self.batch.ops.push(ClientOp::Settle(through));
+        self.done(id, Ok(Reply::Done));
     }
 }

@@ -58,8 +58,8 @@ pub(super) struct Group {
     digest: Digest,
     /// What was announced.
     wanted: Cursor,
-    /// A page is being read for all subscribers.
-    loading: bool,
+    /// A page is being read for all subscribers, because this much was announced.
+    loading: Option<Cursor>,
 }
 
 impl Default for Group {
@@ -70,7 +70,7 @@ impl Default for Group {
             head: Cursor(0),
             digest: UNSEEN,
             wanted: Cursor(0),
-            loading: false,
+            loading: None,
         }
     }
 }
@@ -193,12 +193,12 @@ impl Relay {
     fn catch_up(&mut self, name: GroupId) {
         let Self { fx, links, groups, .. } = self;
         let Some(group) = groups.get_mut(&name) else { return };
-        if group.loading || group.wanted <= group.head {
+        if group.loading.is_some() || group.wanted <= group.head {
             return;
         }
         let wants = |id: &LinkId| links.get_mut(id).and_then(Link::member).is_some_and(|m| m.told < group.wanted);
         if group.subscribers.iter().any(wants) {
-            group.loading = true;
+            group.loading = Some(group.wanted);
             let max_bytes = (NEWS_RUN * MAX_INLINE) as u32;
             let page = PageQuery { after: group.head, tag: Tag::default(), max_bytes, at_least_one: false };
             fx.load(RelayQuery::Page { group: name, page }, Purpose::News(name));
@@ -211,7 +211,7 @@ impl Relay {
     /// What was announced has been read.
     pub(super) fn caught_up(&mut self, name: GroupId, answer: Result<LogPage, StoreFailure>) {
         let Some(group) = self.groups.get_mut(&name) else { return };
-        group.loading = false;
+        let asked = group.loading.take();
         let (known, wanted) = (group.head, group.wanted);
         match answer {
             Ok(page) if page.head > known => {
@@ -222,6 +222,9 @@ impl Relay {
             }
             // The store could not read now: the subscribers are told of the head alone.
             Err(_) => self.tell(name, known.max(wanted), &[]),
+            // Announced before the store was asked, and the store does not have it: a store that was put back, a reader that lags. Only
+            // a new announcement is worth asking again, else this machine would do nothing but ask.
+            Ok(_) if asked == Some(wanted) => group.wanted = known,
             Ok(_) => {}
         }
         self.catch_up(name);

@@ -1,5 +1,7 @@
 //! A whole driver for devices on async-std, written from docs/writing-a-driver.md. It decides nothing; the store is the caller's.
 
+#![expect(clippy::print_stderr, reason = "a driver's own mistakes are to be seen")]
+
 use std::{collections::HashMap, net::Shutdown, sync::mpsc, thread, time::Duration, time::SystemTime};
 
 use async_std::channel::{Receiver, Sender, bounded, unbounded};
@@ -34,9 +36,8 @@ pub fn drive(
             if let ClientInput::Link(LinkInput::OpenFailed { link, .. } | LinkInput::Closed { link, .. }) = input {
                 device.open.remove(&link);
             }
-            if let Err(misuse) = shell.step(now(), input, &mut device) {
-                eprintln!("this driver has made a mistake: {misuse}");
-            }
+            let step = shell.step(now(), input, &mut device);
+            let _ = step.inspect_err(|misuse| eprintln!("this driver has made a mistake: {misuse}"));
             if device.stopped {
                 break;
             }

@@ -9,20 +9,93 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use zerok_core::{
-    client::store::{ClientImage, HeldRow, InboxRow, OutboxEntry, OutboxRow, RosterRow},
-    ids::{
-        BatchId, BlobId, Cursor, DeviceId, Digest, IdempotencyKey, Incarnation, Lane, LoadId, OutboxId, Position,
-        RecordHash, StreamId,
-    },
+    client::store::{ClientImage, HeldRow, InboxRow, RosterRow},
+    ids::{BatchId, Cursor, DeviceId, Digest, Incarnation, Lane, LoadId, OutboxId, Position, StreamId},
     machine::{StoreInput, StoreOutput},
 };
-use zerok_testkit::store::client::MemoryClientStore;
+use zerok_testkit::{
+    conformance::client_store::{ClientTrial, OnDisk, enqueue},
+    store::client::MemoryClientStore,
+};
 
 use super::{
     worker::{Disk, Worker},
     *,
 };
 use crate::secrets::{KeyFile, KeyStorageChoice, find};
+
+/// The contract of every device's store, on this one and its thread.
+mod contract {
+    zerok_testkit::client_store_suite!(super::Trial, on disk);
+}
+
+/// A store on its thread, in a directory.
+struct Trial {
+    worker: Worker<ClientStore>,
+    answers: UnboundedReceiver<StoreInput<ClientStore>>,
+    /// Nothing if somebody else's.
+    home: Option<TempDir>,
+}
+
+impl Trial {
+    fn begin(home: TempDir, pages: Option<u32>) -> Self {
+        let (worker, answers) = start(home.path(), pages);
+        Self { worker, answers, home: Some(home) }
+    }
+
+    fn close(self) -> TempDir {
+        self.worker.finish();
+        self.home.unwrap()
+    }
+}
+
+impl ClientTrial for Trial {
+    type Copy = Vec<u8>;
+
+    fn new() -> Self {
+        Self::begin(TempDir::new().unwrap(), None)
+    }
+
+    fn with_little_room() -> Self {
+        Self::begin(TempDir::new().unwrap(), Some(64))
+    }
+
+    fn ask(&mut self, request: StoreOutput<ClientStore>) {
+        self.worker.perform(request);
+    }
+
+    fn answer(&mut self) -> StoreInput<ClientStore> {
+        self.answers.blocking_recv().unwrap()
+    }
+
+    fn reopen(self) -> Self {
+        Self::begin(self.close(), None)
+    }
+
+    fn copy(self) -> (Vec<u8>, Self) {
+        let home = self.close();
+        (fs::read(home.path().join(FILE)).unwrap(), Self::begin(home, None))
+    }
+
+    fn restore(self, copy: Vec<u8>) -> Self {
+        let home = self.close();
+        fs::write(home.path().join(FILE), copy).unwrap();
+        Self::begin(home, None)
+    }
+}
+
+impl OnDisk for Trial {
+    type Home = TempDir;
+
+    fn home() -> TempDir {
+        TempDir::new().unwrap()
+    }
+
+    fn open(directory: &Path) -> Self {
+        let (worker, answers) = start(directory, None);
+        Self { worker, answers, home: None }
+    }
+}
 
 fn open(directory: &Path) -> Result<ClientDisk, StoreFailure> {
     let found = find(directory, KeyStorageChoice::File, false).unwrap();
@@ -34,24 +107,6 @@ fn image(disk: &mut ClientDisk) -> ClientImage {
         ClientAnswer::Opened(image) => *image,
         other => panic!("{other:?}"),
     }
-}
-
-fn enqueue(id: u64, blob: &[u8]) -> ClientOp {
-    let entry = OutboxEntry {
-        id: OutboxId(id),
-        lane: Lane::Data,
-        kind: 0,
-        inc: Incarnation([3; 8]),
-        seq: id,
-        hash: RecordHash([4; 16]),
-        digest: Digest::of(blob),
-        blob_id: BlobId([5; 16]),
-        key: id.is_multiple_of(2).then_some(IdempotencyKey([6; 16])),
-        size: blob.len() as u32,
-        acked: false,
-        position: None,
-    };
-    ClientOp::Enqueue(OutboxRow { entry, blob: Bytes::copy_from_slice(blob) })
 }
 
 fn blob() -> impl Strategy<Value = Bytes> {
@@ -204,21 +259,6 @@ fn erased_bytes_are_on_no_file_any_more() {
 }
 
 #[test]
-fn the_counter_is_raised_before_the_commit_and_survives_a_restored_database() {
-    let directory = TempDir::new().unwrap();
-    let mut disk = open(directory.path()).unwrap();
-    disk.commit(vec![vec![ClientOp::Reserve(64)]]).unwrap();
-    drop(disk);
-    let old = fs::read(directory.path().join(FILE)).unwrap();
-    let mut disk = open(directory.path()).unwrap();
-    disk.commit(vec![vec![ClientOp::Reserve(128), ClientOp::Ledger(Bytes::from_static(b"new"))]]).unwrap();
-    drop(disk);
-    fs::write(directory.path().join(FILE), old).unwrap();
-    let found = image(&mut open(directory.path()).unwrap());
-    assert_eq!((found.reserved, found.ledger), (128, None));
-}
-
-#[test]
 fn a_counter_that_cannot_be_raised_rolls_the_batch_back() {
     let directory = TempDir::new().unwrap();
     let mut disk = open(directory.path()).unwrap();
@@ -247,30 +287,14 @@ fn reopen(load: u64) -> StoreOutput<ClientStore> {
 }
 
 #[test]
-fn d7_a_full_disk_rolls_back_and_refuses_until_the_store_was_read_again() {
+fn finish_leaves_nothing_queued() {
     let directory = TempDir::new().unwrap();
-    let (worker, mut answers) = start(directory.path(), Some(64));
-    worker.perform(persist(1, vec![enqueue(1, b"fits")]));
-    assert!(matches!(answers.blocking_recv(), Some(StoreInput::Persisted { batch: BatchId(1), .. })));
-    worker.perform(persist(2, vec![enqueue(2, b"small"), enqueue(3, &vec![1; 1 << 20])]));
-    worker.perform(persist(3, vec![enqueue(4, b"would fit")]));
-    for batch in 2..4 {
-        match answers.blocking_recv() {
-            Some(StoreInput::PersistFailed { batch: failed, failure: StoreFailure::Full }) => {
-                assert_eq!(failed, BatchId(batch));
-            }
-            other => panic!("{other:?}"),
-        }
+    let (worker, _unheard) = start(directory.path(), None);
+    for batch in 1..=500 {
+        worker.perform(persist(batch, vec![enqueue(batch, b"blob")]));
     }
-    worker.perform(reopen(1));
-    worker.perform(persist(4, vec![enqueue(5, b"fits again")]));
-    match answers.blocking_recv() {
-        Some(StoreInput::Loaded { answer: Ok(ClientAnswer::Opened(image)), .. }) => {
-            assert_eq!(image.outbox.iter().map(|entry| entry.id).collect::<Vec<_>>(), [OutboxId(1)]);
-        }
-        other => panic!("{other:?}"),
-    }
-    assert!(matches!(answers.blocking_recv(), Some(StoreInput::Persisted { batch: BatchId(4), .. })));
+    worker.finish();
+    assert_eq!(image(&mut open(directory.path()).unwrap()).outbox.len(), 500);
 }
 
 #[test]
@@ -286,36 +310,6 @@ fn d8_after_an_io_failure_nothing_succeeds_any_more() {
     assert!(matches!(answers.blocking_recv(), Some(StoreInput::PersistFailed { failure: StoreFailure::Io, .. })));
 }
 
-#[test]
-fn a_load_sees_every_batch_before_it_and_finish_leaves_nothing_queued() {
-    let directory = TempDir::new().unwrap();
-    let (worker, mut answers) = start(directory.path(), None);
-    for batch in 1..=500 {
-        worker.perform(persist(
-            batch,
-            vec![enqueue(batch, b"blob"), ClientOp::Ledger(Bytes::from(batch.to_le_bytes().to_vec()))],
-        ));
-        if batch == 250 {
-            worker.perform(reopen(1));
-        }
-    }
-    worker.finish();
-    let mut durable = 0;
-    while let Some(answer) = answers.blocking_recv() {
-        match answer {
-            StoreInput::Persisted { batch, .. } => {
-                assert!(batch.0 > durable, "acknowledgements are cumulative and in order");
-                durable = batch.0;
-            }
-            StoreInput::Loaded { answer: Ok(ClientAnswer::Opened(image)), .. } => assert_eq!(image.outbox.len(), 250),
-            other => panic!("{other:?}"),
-        }
-    }
-    assert_eq!(durable, 500);
-    let found = image(&mut open(directory.path()).unwrap());
-    assert_eq!((found.outbox.len(), found.ledger), (500, Some(Bytes::from(500u64.to_le_bytes().to_vec()))));
-}
-
 // ---- in a child process: run as `child_*` tests of this same binary, with a directory in the environment
 
 const CHILD: &str = "ZEROK_STORE_TEST_DIRECTORY";
@@ -325,52 +319,6 @@ fn child(name: &str, directory: &Path) -> Command {
     command.args(["--exact", &format!("store::tests::{name}"), "--nocapture", "--test-threads=1"]);
     command.env(CHILD, directory).stdout(Stdio::piped()).stderr(Stdio::null());
     command
-}
-
-/// Acknowledges on its output until it is killed.
-#[test]
-fn child_writes_until_killed() {
-    use std::io::Write as _;
-    let Some(directory) = std::env::var_os(CHILD) else { return };
-    let (worker, mut answers) = start(Path::new(&directory), None);
-    for batch in 1.. {
-        worker.perform(persist(batch, vec![enqueue(batch, &[batch as u8; 700])]));
-        while let Ok(answer) = answers.try_recv() {
-            let StoreInput::Persisted { batch, .. } = answer else { std::process::exit(1) };
-            writeln!(std::io::stdout(), "durable {}", batch.0).unwrap();
-        }
-        if batch % 64 == 0 {
-            let Some(StoreInput::Persisted { batch, .. }) = answers.blocking_recv() else { std::process::exit(1) };
-            writeln!(std::io::stdout(), "durable {}", batch.0).unwrap();
-        }
-    }
-}
-
-#[test]
-fn d4_a_kill_under_load_loses_no_acknowledged_batch_and_tears_none() {
-    use std::io::BufRead as _;
-    for round in 0..6 {
-        let directory = TempDir::new().unwrap();
-        let mut running = child("child_writes_until_killed", directory.path()).spawn().unwrap();
-        let mut lines = std::io::BufReader::new(running.stdout.take().unwrap()).lines();
-        let mut durable = 0;
-        let mut read = |line: std::io::Result<String>| {
-            if let Some((_, number)) = line.unwrap().split_once("durable ") {
-                durable = number.parse().unwrap();
-            }
-            durable
-        };
-        while read(lines.next().unwrap()) < 100 + round * 37 {}
-        running.kill().unwrap();
-        running.wait().unwrap();
-        for line in lines {
-            read(line);
-        }
-        let found = image(&mut open(directory.path()).unwrap());
-        let ids: Vec<u64> = found.outbox.iter().map(|entry| entry.id.0).collect();
-        assert!(ids.len() as u64 >= durable, "acknowledged {durable}, found {}", ids.len());
-        assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>(), "a prefix, without holes");
-    }
 }
 
 /// Writes until a file may not grow any more, and tells how that ended.

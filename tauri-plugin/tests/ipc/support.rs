@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex,
-        mpsc::{self, Receiver},
+        mpsc::{self, Receiver, Sender},
     },
     time::{Duration, Instant},
 };
@@ -15,6 +15,7 @@ use tauri::{
     App, Listener as _, RunEvent, WebviewWindow, WebviewWindowBuilder, async_runtime,
     http::HeaderMap,
     ipc::{CallbackFn, InvokeBody, InvokeResponseBody},
+    plugin::{Builder as PluginBuilder, TauriPlugin},
     test::{INVOKE_KEY, MockRuntime, get_ipc_response, mock_builder, mock_context, noop_assets},
     utils::acl::ExecutionContext,
     webview::InvokeRequest,
@@ -138,6 +139,21 @@ pub(crate) fn local(directory: &Path) -> Value {
     json!({ "dataDir": directory, "keyStorage": "file", "pushTimeoutMs": 5000 })
 }
 
+/// Hears from the first moment: the device may be open before the app is built.
+fn ears(tell: Sender<(String, Value)>) -> TauriPlugin<MockRuntime> {
+    PluginBuilder::new("ears")
+        .setup(move |app, _| {
+            for name in EVENTS {
+                let tell = tell.clone();
+                app.listen_any(format!("sync://{name}"), move |event| {
+                    let _over = tell.send((name.to_owned(), serde_json::from_str(event.payload()).unwrap()));
+                });
+            }
+            Ok(())
+        })
+        .build()
+}
+
 /// An app with one page, and everything it hears.
 pub(crate) struct Device {
     pub(crate) app: Mutex<Option<App<MockRuntime>>>,
@@ -163,7 +179,9 @@ impl Device {
             context.runtime_authority_mut().__allow_command(command, ExecutionContext::Local);
         }
         let (sent, channel) = mpsc::channel();
+        let (tell, heard) = mpsc::channel();
         let app = mock_builder()
+            .plugin(ears(tell))
             .plugin(builder.build())
             .channel_interceptor(move |_, callback, _, body| {
                 let InvokeResponseBody::Json(text) = body else { return false };
@@ -171,13 +189,6 @@ impl Device {
             })
             .build(context)
             .map_err(|error| error.to_string())?;
-        let (tell, heard) = mpsc::channel();
-        for name in EVENTS {
-            let tell = tell.clone();
-            app.listen_any(format!("sync://{name}"), move |event| {
-                let _over = tell.send((name.to_owned(), serde_json::from_str(event.payload()).unwrap()));
-            });
-        }
         let page = WebviewWindowBuilder::new(&app, "main", Default::default()).build().unwrap();
         Ok(Self { app: Mutex::new(Some(app)), page, heard: Mutex::new(heard), channel: Mutex::new(channel) })
     }

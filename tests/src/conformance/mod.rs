@@ -6,8 +6,8 @@
 //! zerok_testkit::relay_store_suite!(MyRelayStore);    // the store of a relay
 //! ```
 //!
-//! Each macro writes one test per demand. What is put on trial implements a small trait: [`driver::Driver`], [`store::ClientTrial`] or
-//! [`store::RelayTrial`]. The suites are blocking and know no runtime; they panic at what they find.
+//! Each macro writes one test per demand. What is put on trial implements a small trait: [`driver::Driver`], [`client_store::ClientTrial`]
+//! or [`relay_store::RelayTrial`]. The suites are blocking and know no runtime; they panic at what they find.
 
 #![allow(
     clippy::missing_panics_doc,
@@ -16,7 +16,9 @@
     reason = "a suite says what it found by panicking"
 )]
 
+pub mod client_store;
 pub mod driver;
+pub mod relay_store;
 
 /// Writes the tests of a suite. Not called by hand.
 #[doc(hidden)]

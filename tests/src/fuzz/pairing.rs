@@ -56,7 +56,10 @@ fn between_two(source: &mut Source<'_>, seen: &mut Seen) {
     let (mut joiner, first) = Joiner::start(&secret(), &fixture.member, "member", named, &mut draw(7));
     let mut creator = Creator::start(&secret(), &fixture.founder, fixture.group, &mut draw(8));
     let handover = any_handover(source, fixture);
-    let sound = handover.check().is_ok() && handover.group == fixture.group && handover.relay.check().is_ok();
+    let sound = handover.fits(0)
+        && handover.check().is_ok()
+        && handover.group == fixture.group
+        && handover.relay.check().is_ok();
     let expects_other = named.is_some_and(|named| named != fixture.founder.public().sign);
     let mut untouched = true;
     let (mut to_creator, mut to_joiner) = (vec![first], Vec::new());

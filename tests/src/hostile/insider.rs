@@ -70,7 +70,7 @@ impl Insider {
     pub fn recruit(&mut self) -> Self {
         let keys = DeviceKeys::generate(&mut self.draw);
         let draw = Seed::new(self.draw.bytes()).draw("insider");
-        Self { keys, group: self.group, epoch: self.epoch.clone(), draw }
+        Self { keys, group: self.group, secret: self.secret.clone(), epoch: self.epoch.clone(), draw }
     }
 
     /// Seals a record as the next one of its lane after `last`, which it becomes.

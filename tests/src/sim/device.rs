@@ -83,6 +83,8 @@ pub struct DeviceNode {
     pub(super) disk_owed: usize,
     /// When the disk is through with what it was asked so far.
     pub(super) disk_clear: Time,
+    /// Bytes handed out over its link and not reported written.
+    pub unwritten: usize,
     /// A sluggish driver will look.
     pub(super) drain_due: bool,
     /// The key its process is started with, if not its own.
@@ -112,6 +114,7 @@ impl DeviceNode {
             driver: Driver::Lazy,
             disk_owed: 0,
             disk_clear: Time(0),
+            unwritten: 0,
             drain_due: false,
             key_override: None,
             clock_skew: 0,
@@ -183,6 +186,11 @@ impl DeviceNode {
     /// Whether its process lives and does not run.
     pub fn is_asleep(&self) -> bool {
         self.asleep.is_some()
+    }
+
+    /// The id the next command will have.
+    pub fn next_command(&self) -> CommandId {
+        self.next_command.next()
     }
 
     /// Commands that were sent and not answered.

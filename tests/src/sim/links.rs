@@ -48,6 +48,7 @@ impl World {
         let name = self.devices[device].name;
         self.dials += 1;
         self.devices[device].link = Some(link);
+        self.devices[device].unwritten = 0;
         let path = self.devices[device].path;
         let relay = self.relays().position(|relay| relay.address().key == target).unwrap_or(0);
         let nobody = self.relay_node(relay).machines.is_empty();
@@ -84,6 +85,7 @@ impl World {
         let name = self.devices[device].name;
         match output {
             LinkOutput::Transmit { link, bytes } => {
+                self.devices[device].unwritten += bytes.len();
                 let Some(index) = self.wires.iter().position(|w| w.device == device && w.device_link == link) else {
                     let written = LinkInput::Written { link, len: bytes.len() };
                     return self.later(device, Duration::ZERO, ClientInput::Link(written));

@@ -48,6 +48,11 @@ impl Transcript {
         self.lines.clear();
     }
 
+    /// A remark of whoever makes things happen.
+    pub fn remark(&mut self, now: Time, what: &str) {
+        self.line(now, "─────", '─', what);
+    }
+
     pub(super) fn note(&mut self, now: Time, who: &str, what: &str) {
         self.line(now, who, '.', what);
     }

@@ -167,6 +167,30 @@ impl World {
         device
     }
 
+    /// Which channel links speak.
+    pub fn kind(&self) -> ChannelKind {
+        self.kind
+    }
+
+    /// Where the dice of its networks begin.
+    pub fn roll_from(&mut self, dice: u64) {
+        self.dice = dice;
+    }
+
+    /// Whether a device has a link, or is getting one.
+    pub fn is_linked(&self, device: usize) -> bool {
+        self.wires.iter().any(|wire| wire.device == device)
+    }
+
+    /// Nothing happens until then, and it is then.
+    ///
+    /// # Panics
+    /// When something happens before.
+    pub fn pass_until(&mut self, time: Time) {
+        assert!(self.next_time().is_none_or(|next| next > time), "something happens before");
+        self.now = self.now.max(time);
+    }
+
     /// Virtual time.
     pub fn now(&self) -> Time {
         self.now
@@ -472,6 +496,11 @@ impl World {
             return self.devices[device].missed.push(input);
         }
         let node = &mut self.devices[device];
+        if let ClientInput::Link(LinkInput::Written { link, len }) = &input
+            && node.link == Some(*link)
+        {
+            node.unwritten -= len;
+        }
         if let Some(client) = &mut node.client {
             client.handle(now, input).expect("the simulation is a correct driver");
             match node.driver {

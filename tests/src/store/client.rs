@@ -1,17 +1,18 @@
 //! A client's store in memory: the plainest reading of its operations.
 //!
-//! Cheap to clone, so a simulator keeps one per prefix of batches and goes back to it in a crash. Never fails; faults are injected
-//! around it.
+//! Cheap to clone, so a simulator keeps one per prefix of batches and goes back to it in a crash. Fails only for lack of room, and only
+//! if it was given a bound; other faults are injected around it.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use zerok_core::{
     client::store::{
-        ClientAnswer, ClientImage, ClientOp, ClientQuery, ClientStore, HeldRow, InboxRow, OutboxRow, RosterRow,
+        ClientAnswer, ClientImage, ClientOp, ClientQuery, ClientStore, HeldRow, InboxRow, OutboxEntry, OutboxRow,
+        RosterRow,
     },
     ids::{Digest, OutboxId, Position, StreamId},
-    machine::{StoreInput, StoreOutput},
+    machine::{StoreFailure, StoreInput, StoreOutput},
 };
 
 /// Everything a client keeps.
@@ -27,6 +28,25 @@ pub struct MemoryClientStore {
     held: BTreeMap<Digest, HeldRow>,
     roster: BTreeMap<u64, Bytes>,
     verdicts: BTreeMap<u64, Bytes>,
+    /// Bytes of blobs it takes, if that is bounded.
+    room: Option<u64>,
+    /// A batch found no room and it was not opened again.
+    full: bool,
+}
+
+/// Bytes and rows of a client's store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Bytes of the outbox that the relay does not have.
+    pub unsent: usize,
+    /// Bytes of the inbox, read and unread.
+    pub inbox: usize,
+    /// Bytes held for later.
+    pub held: usize,
+    /// Blobs held for later.
+    pub held_rows: usize,
+    /// Findings.
+    pub verdicts: usize,
 }
 
 impl MemoryClientStore {
@@ -34,11 +54,30 @@ impl MemoryClientStore {
     pub fn perform(&mut self, request: StoreOutput<ClientStore>) -> StoreInput<ClientStore> {
         match request {
             StoreOutput::Persist { batch, ops } => {
+                let before = self.clone();
                 self.apply(&ops);
+                self.full |= self.room.is_some_and(|room| self.bytes() > room);
+                if self.full {
+                    *self = Self { full: true, ..before };
+                    return StoreInput::PersistFailed { batch, failure: StoreFailure::Full };
+                }
                 StoreInput::Persisted { batch, outcomes: Vec::new() }
             }
-            StoreOutput::Load { load, query } => StoreInput::Loaded { load, answer: Ok(self.load(&query)) },
+            StoreOutput::Load { load, query } => {
+                self.full &= query != ClientQuery::Open;
+                StoreInput::Loaded { load, answer: Ok(self.load(&query)) }
+            }
         }
+    }
+
+    /// Gives it room for so many bytes of blobs, as far as [`Self::perform`] is concerned.
+    pub fn set_room(&mut self, bytes: u64) {
+        self.room = Some(bytes);
+    }
+
+    fn bytes(&self) -> u64 {
+        let blobs = self.outbox.values().map(|row| &row.blob).chain(self.inbox.values());
+        blobs.map(|blob| blob.len() as u64).sum()
     }
 
     /// Applies a batch.
@@ -63,6 +102,23 @@ impl MemoryClientStore {
                 ClientAnswer::Inbox(self.after(*after, *max_bytes as usize, *own))
             }
         }
+    }
+
+    /// What it holds, counted.
+    pub fn sizes(&self) -> Sizes {
+        let unsent = self.outbox.values().filter(|row| !row.entry.acked);
+        Sizes {
+            unsent: unsent.map(|row| row.blob.len()).sum(),
+            inbox: self.inbox.values().map(Bytes::len).sum(),
+            held: self.held.values().map(|row| row.blob.len()).sum(),
+            held_rows: self.held.len(),
+            verdicts: self.verdicts.len(),
+        }
+    }
+
+    /// What waits for the relay, or for other devices.
+    pub fn outbox(&self) -> impl Iterator<Item = &OutboxEntry> {
+        self.outbox.values().map(|row| &row.entry)
     }
 
     /// The counter kept outside the database.
@@ -148,7 +204,7 @@ impl MemoryClientStore {
             ClientOp::Roster(row) => drop(self.roster.insert(row.number, row.blob)),
             ClientOp::Verdict { id, verdict } => drop(self.verdicts.insert(id, verdict)),
             ClientOp::Settle(id) => self.verdicts.retain(|known, _| *known > id),
-            ClientOp::Erase => *self = Self { reserved: self.reserved, ..Self::default() },
+            ClientOp::Erase => *self = Self { reserved: self.reserved, room: self.room, ..Self::default() },
         }
     }
 }

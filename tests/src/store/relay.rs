@@ -11,8 +11,8 @@ use bytes::Bytes;
 #[cfg(feature = "bugs")]
 use zerok_core::bugs::{Bug, is_seeded};
 use zerok_core::{
-    ids::{Cursor, Digest, GroupId, LinkKey, MailboxId, RelayId, Tag},
-    limits::MAX_MAILBOX_MESSAGES,
+    ids::{Cursor, Digest, GroupId, Lane, LinkKey, MailboxId, RelayId, Tag},
+    limits::{MAX_MAILBOX_MESSAGE, MAX_MAILBOX_MESSAGES},
     machine::{Origin, StoreFailure, StoreInput, StoreOutput},
     relay::store::{
         Append, LogPage, PageQuery, RelayAnswer, RelayOp, RelayOutcome, RelayQuery, RelayStore, Side, Stored,
@@ -48,6 +48,8 @@ pub struct MemoryRelayStore {
 struct Log {
     head: Cursor,
     floor: Cursor,
+    /// Of the blob that stood at the floor.
+    floor_tag: Tag,
     blobs: BTreeMap<Cursor, Row>,
     cursors: BTreeMap<Digest, Cursor>,
     bytes: u64,
@@ -111,6 +113,48 @@ impl MemoryRelayStore {
     /// From now on everything fails.
     pub fn set_broken(&mut self, failure: StoreFailure) {
         self.broken = Some(failure);
+    }
+
+    /// What was broken works again.
+    pub fn mend(&mut self) {
+        self.broken = None;
+    }
+
+    /// Loses a row, as a damaged disk does: its place stays empty.
+    pub fn lose(&mut self, group: &GroupId, cursor: Cursor) {
+        if let Some(log) = self.groups.get_mut(group)
+            && let Some(row) = log.blobs.remove(&cursor)
+        {
+            log.bytes -= row.blob.len() as u64;
+        }
+    }
+
+    /// Flips a bit of a stored blob, as a damaged disk does. What it was called stays.
+    pub fn rot(&mut self, group: &GroupId, cursor: Cursor, byte: usize) {
+        if let Some(row) = self.groups.get_mut(group).and_then(|log| log.blobs.get_mut(&cursor)) {
+            let mut blob = row.blob.to_vec();
+            let at = byte % blob.len().max(1);
+            if let Some(byte) = blob.get_mut(at) {
+                *byte ^= 1;
+            }
+            row.blob = blob.into();
+        }
+    }
+
+    /// Adds a blob as if somebody had pushed it.
+    pub fn inject(&mut self, group: &GroupId, blob: Bytes) {
+        if let Some(log) = self.groups.get_mut(group) {
+            log.head = log.head.next();
+            log.bytes += blob.len() as u64;
+            let digest = Digest::of(&blob);
+            log.cursors.insert(digest, log.head);
+            log.blobs.insert(log.head, Row { digest, blob, expires: UnixMillis(u64::MAX) });
+        }
+    }
+
+    /// A group's newest cursor.
+    pub fn head(&self, group: &GroupId) -> Cursor {
+        self.groups.get(group).map(|log| log.head).unwrap_or_default()
     }
 
     /// A group's blobs in order.
@@ -220,7 +264,9 @@ impl MemoryRelayStore {
                 self.boxes.retain(|_, mailbox| mailbox.expires > now);
                 let floors = self.groups.iter_mut().filter_map(|(group, log)| {
                     let floor = log.floor;
-                    while log.blobs.first_key_value().is_some_and(|(_, row)| row.expires <= expiry) {
+                    // In order: whatever a wild clock wrote goes with what came after it.
+                    let last = log.blobs.iter().rfind(|(_, row)| row.expires <= expiry).map(|(cursor, _)| *cursor);
+                    while log.blobs.first_key_value().is_some_and(|(cursor, _)| Some(*cursor) <= last) {
                         log.drop_oldest();
                     }
                     (log.floor > floor).then_some((*group, log.floor))
@@ -231,7 +277,7 @@ impl MemoryRelayStore {
     }
 
     fn append(&mut self, append: Append) -> RelayOutcome {
-        let Append { group, link, origin, blobs, now, retention, .. } = append;
+        let Append { group, link, origin, lane, blobs, now, retention, .. } = append;
         let known = self.groups.contains_key(&group);
         if !known {
             let created = self.created.entry((origin, now.0 / DAY_MS)).or_default();
@@ -241,6 +287,8 @@ impl MemoryRelayStore {
             }
             *created += 1;
         }
+        // A clock set back shortens no retention; one that was never read begins here.
+        let now = now.max(*self.expiry.get_or_insert(now));
         let log = self.groups.entry(group).or_default();
         let before = log.head;
         let mut results = Vec::new();
@@ -253,12 +301,11 @@ impl MemoryRelayStore {
                 results.push(Stored::Duplicate(*cursor));
                 continue;
             }
-            // The last twentieth is for small blobs, so that a group full of data can still change its roster.
-            let share = if blob.len() <= SMALL { 20 } else { 19 };
-            let fits = |used: u64, more: u64, quota: u64| used + more <= quota / 20 * share;
-            let room =
-                fits(log.bytes, blob.len() as u64, append.group_bytes) && (log.blobs.len() as u64) < append.group_blobs;
-            if !room {
+            // The last twentieth is for small blobs and the control lane, so that a group full of data can still change its roster.
+            let share = if blob.len() <= SMALL || lane == Lane::Control { 20 } else { 19 };
+            let fits = |used: u64, more: u64, quota: u64| u128::from(used + more) * 20 <= u128::from(quota) * share;
+            let count = log.blobs.len() as u64;
+            if !fits(log.bytes, blob.len() as u64, append.group_bytes) || !fits(count, 1, append.group_blobs) {
                 results.push(Stored::Refused(WireCode::GroupFull));
                 break;
             }
@@ -305,6 +352,10 @@ impl MemoryRelayStore {
             }
             None => {}
         }
+        // The last words of the group's earlier invites were for those who were there.
+        for ended in self.boxes.values_mut().filter(|mailbox| mailbox.group == group && mailbox.closed) {
+            ended.messages.clear();
+        }
         self.boxes
             .insert(id, Mailbox { twin, group, expires, claimed: None, closed: false, messages: BTreeMap::new() });
         Ok(())
@@ -326,8 +377,12 @@ impl MemoryRelayStore {
 
     fn send(&mut self, id: MailboxId, side: Side, body: Bytes, now: UnixMillis) -> Result<(), WireCode> {
         let live = self.boxes.get_mut(&id).filter(|mailbox| !mailbox.closed && mailbox.expires > now);
-        let messages = live.ok_or(WireCode::InviteUnknown)?.messages.entry(side).or_default();
-        if messages.len() >= MAX_MAILBOX_MESSAGES as usize {
+        let mailbox = live.ok_or(WireCode::InviteUnknown)?;
+        if side == Side::Joiner && mailbox.claimed.is_none() {
+            return Err(WireCode::InviteUnknown);
+        }
+        let messages = mailbox.messages.entry(side).or_default();
+        if messages.len() >= MAX_MAILBOX_MESSAGES as usize || body.len() > MAX_MAILBOX_MESSAGE {
             return Err(WireCode::MailboxFull);
         }
         messages.push(body);
@@ -374,7 +429,9 @@ impl MemoryRelayStore {
         let Some(log) = self.groups.get(group) else {
             return LogPage { after: query.after, reset: query.after > Cursor(0), ..LogPage::default() };
         };
-        let other = log.blobs.get(&query.after).is_some_and(|row| row.digest.tag() != query.tag);
+        let known = log.blobs.get(&query.after).map(|row| row.digest.tag());
+        let known = known.or((query.after == log.floor && log.floor > Cursor(0)).then_some(log.floor_tag));
+        let other = known.is_some_and(|tag| tag != query.tag);
         let reset = query.after > log.head || (query.tag != Tag::default() && other);
         #[cfg(not(feature = "bugs"))]
         let head = log.head;
@@ -416,6 +473,7 @@ impl Log {
     fn drop_oldest(&mut self) {
         if let Some((cursor, row)) = self.blobs.pop_first() {
             self.floor = cursor;
+            self.floor_tag = row.digest.tag();
             self.bytes -= row.blob.len() as u64;
             self.cursors.remove(&row.digest);
         }

@@ -1,14 +1,22 @@
 //! What must fit before a device is admitted.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::{
     channel::ChannelKind,
-    client::{ClientConfig, command::ClientCommand, group::Group, io::ClientInput, store::ClientAnswer},
+    client::{
+        ClientConfig,
+        command::ClientCommand,
+        group::Group,
+        io::{ClientInput, ClientOutput},
+        store::{ClientAnswer, ClientOp},
+    },
     ids::{Cursor, Incarnation, Lane, LoadId, RecordHash, StreamId},
     limits::ClientLimits,
-    machine::{Machine as _, StoreInput},
+    machine::{Machine as _, StoreInput, StoreOutput},
     rng::Seed,
-    seal::{keys::DeviceKeys, padding::Padding, rest::StoreKey},
+    seal::{keys::DeviceKeys, padding::Padding, record, rest::StoreKey},
     time::Time,
 };
 
@@ -79,4 +87,48 @@ fn h6_no_more_chains_are_taken_from_a_handover_than_are_followed() {
     let group = Group::from_handover(keys, &handover).expect("it is admitted");
     assert_eq!(group.streams.len(), crate::limits::MAX_CHAINS);
     assert_eq!(group.roster.len(), 2);
+}
+
+#[test]
+fn h13_an_admission_that_is_said_again_is_handed_over_as_it_was_said_last() {
+    let mut client = founder();
+    let keys = DeviceKeys::generate(&mut client.draws.keys);
+    client.admit(&Candidate { device: keys.public(), name: "phone".into() });
+    let mut store: BTreeMap<u64, Bytes> = BTreeMap::new();
+    let mut rows = BTreeMap::new();
+    let mut keep = |ops: &[ClientOp]| {
+        for op in ops {
+            match op {
+                ClientOp::Roster(row) => drop(store.insert(row.number, row.blob.clone())),
+                ClientOp::Enqueue(row) => drop(rows.insert(row.entry.id, row.blob.clone())),
+                _ => {}
+            }
+        }
+        (store.clone(), rows.clone())
+    };
+    client.settle();
+    while let Some(output) = client.poll() {
+        if let ClientOutput::Store(StoreOutput::Persist { ops, .. }) = output {
+            keep(&ops);
+        }
+    }
+    // Another copy of this store was ahead, as somebody says only now.
+    client.store_is_older();
+    let ids: Vec<OutboxId> = client.outbox.rows().filter(|row| row.kind == Kind::Add as u8).map(|row| row.id).collect();
+    let (_, rows) = keep(&[]);
+    let loaded = ids.iter().map(|id| (*id, rows[id].clone())).collect();
+    client.reissue(&ids, loaded);
+    let (store, _) = keep(&client.batch.ops);
+    let group = client.group.as_ref().expect("it is enabled");
+    let inc = client.ledger.inc();
+    let opened = |blob: &Bytes| record::open(blob, &group.id, group.epoch().expect("one epoch")).expect("its own");
+    let adds = |blobs: &[Bytes]| {
+        let records = blobs.iter().map(opened).map(|opened| opened.record);
+        records.filter(|record| record.kind == Kind::Add as u8).map(|record| record.inc).collect::<Vec<_>>()
+    };
+    assert_eq!(adds(&group.roster_blobs()), [inc]);
+    let stored: Vec<Bytes> = store.into_values().collect();
+    assert_eq!(adds(&stored), [inc], "no row of the one before is left");
+    let handover = client.handover().expect("it knows its relay");
+    assert_eq!(Group::from_handover(keys, &handover).expect("it is admitted").roster.len(), 2);
 }

@@ -507,3 +507,19 @@ fn nobody_acknowledges_what_it_was_not_told_of() {
     world.advance(Duration::from_secs(6));
     assert_eq!(world.store.acked(&laptop.group.id, &laptop.keys.link().public()), Some(Cursor(1)));
 }
+
+#[test]
+fn an_announcement_that_the_store_does_not_bear_out_is_not_asked_about_for_ever() {
+    let mut world = World::new();
+    let laptop = world.founder();
+    let mut reader = world.join(0, &laptop, 0);
+    let group = laptop.group.id;
+    world.store_waits = true;
+    world.input(0, RelayInput::Announced(Announce::Group { group, head: Cursor(9) }));
+    let answers = (0..100).take_while(|_| world.store_answers_one()).count();
+    assert!(answers < 10, "{answers} questions about one announcement");
+    world.store_waits = false;
+    world.say(&mut reader, &push(&["milk"]));
+    let heard = world.hear(&mut reader);
+    assert_eq!(heard[0], pushed(&[("milk", 1)]), "it serves on: {heard:?}");
+}

@@ -86,31 +86,6 @@ fn g11_a_reader_never_sees_a_cursor_without_those_before_it() {
 }
 
 #[test]
-fn a_load_sees_every_batch_its_machine_submitted_before_it() {
-    let mut rig = rig();
-    for n in 1..=200 {
-        rig.submit(0, vec![RelayOp::Append(run(1, [blob(n, 500)]))]);
-        rig.ask(0, RelayQuery::Heads(vec![group_id(1)]));
-    }
-    let (mut persisted, mut loaded) = (0, 0);
-    while loaded < 200 {
-        match rig.ends[0].answer() {
-            StoreInput::Persisted { batch, .. } => {
-                persisted += 1;
-                assert_eq!(batch.0, persisted, "in order, each by itself");
-            }
-            StoreInput::Loaded { load, answer } => {
-                loaded += 1;
-                assert_eq!(load.0, loaded);
-                let Ok(RelayAnswer::Heads(heads)) = answer else { panic!("no heads: {answer:?}") };
-                assert!(heads[0].1.0 >= load.0, "load {load:?} sees head {:?}", heads[0].1);
-            }
-            other => panic!("unexpected: {other:?}"),
-        }
-    }
-}
-
-#[test]
 fn what_queues_during_a_commit_shares_the_next_one() {
     let mut rig = rig();
     for n in 1..=400 {

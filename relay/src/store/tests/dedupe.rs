@@ -76,32 +76,6 @@ fn what_expired_in_the_middle_of_a_row_is_new_again_and_the_rest_is_not() {
 }
 
 #[test]
-fn what_a_failed_batch_pushed_is_not_remembered() {
-    let mut rig = rig_of(1, Settings { max_bytes: Some(1 << 20), reserve_bytes: 0 });
-    rig.append(run(1, [blob(0, 8)]));
-    assert_eq!(
-        rig.try_persist(vec![RelayOp::Append(run(1, (1..600).map(|n| blob(n, 4_000))))]),
-        Err(StoreFailure::Full)
-    );
-    rig.load(RelayQuery::Open);
-    assert_eq!(rig.append(run(1, [blob(0, 8), blob(1, 4_000), blob(2, 4_000)])), [duplicate(1), at(2), at(3)]);
-    assert_eq!(rig.append(run(2, [blob(1, 8)])), [at(1)]);
-}
-
-#[test]
-fn two_runs_of_one_commit_see_each_other() {
-    let mut rig = rig();
-    let outcomes = rig.persist(vec![
-        RelayOp::Append(run(1, (0..300).map(|n| blob(n, 8)))),
-        RelayOp::Append(Append { link: link(2), ..run(1, [blob(299, 8), blob(0, 8), blob(300, 8)]) }),
-    ]);
-    match &outcomes[1] {
-        RelayOutcome::Appended { results, .. } => assert_eq!(results[..], [duplicate(300), duplicate(1), at(301)]),
-        other => panic!("not an append: {other:?}"),
-    }
-}
-
-#[test]
 fn memory_for_digests_is_bounded_however_many_groups_push() {
     let conn_dir = tempfile::tempdir().unwrap();
     let ready = super::super::schema::open(conn_dir.path()).unwrap();

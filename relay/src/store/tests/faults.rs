@@ -5,26 +5,10 @@ use std::{
     os::unix::fs::{FileExt, PermissionsExt},
 };
 
+use zerok_testkit::conformance::relay_store::fill;
+
 use super::*;
 use crate::store::{FILE, OpenError};
-
-fn bounded(bytes: u64) -> Settings {
-    Settings { max_bytes: Some(bytes), reserve_bytes: 0 }
-}
-
-/// Pushes until the store has no room.
-fn fill(rig: &mut Rig) -> u64 {
-    for n in 1.. {
-        match rig.try_persist(vec![RelayOp::Append(run(1, [blob(n, 4_000)]))]) {
-            Ok(_) => {}
-            Err(failure) => {
-                assert_eq!(failure, StoreFailure::Full);
-                return n - 1;
-            }
-        }
-    }
-    unreachable!("a bounded store never fills")
-}
 
 #[test]
 fn d6_every_connection_syncs_fully_and_sqlite_is_recent() {
@@ -39,23 +23,6 @@ fn d6_every_connection_syncs_fully_and_sqlite_is_recent() {
         assert_eq!(mode, "wal");
     }
     assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
-}
-
-#[test]
-fn g9_a_full_store_acknowledges_nothing_and_still_serves_and_deletes() {
-    let mut rig = rig_of(1, bounded(1 << 20));
-    let stored = fill(&mut rig);
-    assert!(stored > 100, "{stored}");
-    assert_eq!(rig.page(1, all_after(stored - 3)).entries.len(), 3, "pulls work");
-    assert_eq!(
-        rig.try_persist(vec![RelayOp::Append(run(1, [blob(90_000, 10)]))]),
-        Err(StoreFailure::Full),
-        "latched, though this one would fit: nothing overtakes what was refused"
-    );
-    rig.load(RelayQuery::Open);
-    assert_eq!(rig.sweep(NOON + 30 * DAYS, Duration::from_secs(60 * 24 * 3600)), [(group_id(1), Cursor(stored))]);
-    let late = Append { now: UnixMillis(NOON + 30 * DAYS), ..run(1, [blob(1, 4_000)]) };
-    assert_eq!(rig.append(late), [at(stored + 1)], "freed room is used again, and no cursor was lost");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::{
 use bytes::Bytes;
 use tempfile::TempDir;
 use zerok_core::{
-    ids::{AccessKey, BatchId, Cursor, Digest, GroupId, Lane, LinkKey, LoadId, MailboxId, Tag},
+    ids::{BatchId, Cursor, Digest, GroupId, LinkKey, LoadId, MailboxId},
     machine::{Origin, StoreFailure, StoreInput, StoreOutput},
     relay::store::{
         Append, LogPage, PageQuery, RelayAnswer, RelayOp, RelayOutcome, RelayQuery, RelayStore, Side, Stored,
@@ -28,15 +28,14 @@ use zerok_core::{
     time::UnixMillis,
     wire::message::WireCode,
 };
+use zerok_testkit::conformance::relay_store::{
+    DAYS, HOUR, NOON, RelayTrial, all_after, at, blob, duplicate, group_id, mailbox_id, run, seen, send,
+};
 
 use super::{Deliver, RelayDb, Settings};
 
 /// How long a test waits for an answer that must come.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Some day in 2026.
-const NOON: u64 = 1_780_000_000_000;
-const HOUR: u64 = 3_600_000;
-const DAYS: u64 = 24 * HOUR;
 
 /// A store and the machines' ends of it.
 struct Rig {
@@ -77,10 +76,30 @@ impl Rig {
     fn path(&self) -> &Path {
         self.dir.as_ref().expect("a directory of its own").path()
     }
+}
 
-    /// Closes and opens again.
-    fn reopen(self) -> Rig {
-        let Rig { db, ends, dir } = self;
+impl Machine {
+    fn answer(&self) -> StoreInput<RelayStore> {
+        self.answers.recv_timeout(PATIENCE).expect("an answer in time")
+    }
+}
+
+/// The contract of every relay store, on this one.
+mod contract {
+    zerok_testkit::relay_store_suite!(super::Rig);
+}
+
+impl RelayTrial for Rig {
+    fn new() -> Self {
+        rig()
+    }
+
+    fn with_room(bytes: u64) -> Self {
+        rig_of(1, bounded(bytes))
+    }
+
+    fn reopen(self) -> Self {
+        let Self { db, ends, dir } = self;
         let dir = dir.expect("a directory of its own");
         drop(db);
         let mut rig = open(dir.path(), ends.len(), Settings { reserve_bytes: 0, ..Settings::default() });
@@ -95,19 +114,6 @@ impl Rig {
         end.batch
     }
 
-    fn try_persist(&mut self, ops: Vec<RelayOp>) -> Result<Vec<RelayOutcome>, StoreFailure> {
-        let sent = self.submit(0, ops);
-        match self.ends[0].answer() {
-            StoreInput::Persisted { batch, outcomes } if batch == sent => Ok(outcomes),
-            StoreInput::PersistFailed { batch, failure } if batch == sent => Err(failure),
-            other => panic!("not an answer to {sent:?}: {other:?}"),
-        }
-    }
-
-    fn persist(&mut self, ops: Vec<RelayOp>) -> Vec<RelayOutcome> {
-        self.try_persist(ops).expect("the batch is committed")
-    }
-
     fn ask(&mut self, machine: usize, query: RelayQuery) -> LoadId {
         let end = &mut self.ends[machine];
         end.load = end.load.next();
@@ -115,105 +121,11 @@ impl Rig {
         end.load
     }
 
-    fn load(&mut self, query: RelayQuery) -> RelayAnswer {
-        let sent = self.ask(0, query);
-        match self.ends[0].answer() {
-            StoreInput::Loaded { load, answer } if load == sent => answer.expect("the load is answered"),
-            other => panic!("not an answer to {sent:?}: {other:?}"),
-        }
-    }
-
-    fn append(&mut self, run: Append) -> Vec<Stored> {
-        match &self.persist(vec![RelayOp::Append(run)])[..] {
-            [RelayOutcome::Appended { results, .. }] => results.clone(),
-            other => panic!("not an append's outcome: {other:?}"),
-        }
-    }
-
-    fn page(&mut self, group: u8, page: PageQuery) -> LogPage {
-        match self.load(RelayQuery::Page { group: group_id(group), page }) {
-            RelayAnswer::Page(page) => page,
-            other => panic!("not a page: {other:?}"),
-        }
-    }
-
-    /// The cursors of everything after `after`.
-    fn cursors(&mut self, group: u8, after: u64) -> Vec<u64> {
-        self.page(group, all_after(after)).entries.iter().map(|(cursor, _)| cursor.0).collect()
-    }
-
-    fn sweep(&mut self, now: u64, clamp: Duration) -> Vec<(GroupId, Cursor)> {
-        match &self.persist(vec![RelayOp::Sweep { now: UnixMillis(now), clamp }])[..] {
-            [RelayOutcome::Swept(moved)] => moved.clone(),
-            other => panic!("not a sweep's outcome: {other:?}"),
-        }
-    }
-
-    fn mailbox(&mut self, op: RelayOp) -> Result<(), WireCode> {
-        match self.persist(vec![op])[..] {
-            [RelayOutcome::Mailbox(verdict)] => verdict,
-            ref other => panic!("not a mailbox outcome: {other:?}"),
-        }
+    fn answer(&mut self, machine: usize) -> StoreInput<RelayStore> {
+        self.ends[machine].answer()
     }
 }
 
-impl Machine {
-    fn answer(&self) -> StoreInput<RelayStore> {
-        self.answers.recv_timeout(PATIENCE).expect("an answer in time")
-    }
-}
-
-fn group_id(n: u8) -> GroupId {
-    GroupId([n; 32])
-}
-
-fn link(n: u8) -> LinkKey {
-    LinkKey([n; 32])
-}
-
-/// A blob that no other number has.
-fn blob(n: u64, len: usize) -> Bytes {
-    let mut body = vec![0xb1; len.max(8)];
-    body[..8].copy_from_slice(&n.to_le_bytes());
-    body.into()
-}
-
-fn run(group: u8, blobs: impl IntoIterator<Item = Bytes>) -> Append {
-    Append {
-        group: group_id(group),
-        access: AccessKey([group; 32]),
-        link: link(1),
-        origin: Origin([4, 192, 0, 2, 0, 0, 0, 0]),
-        lane: Lane::Data,
-        blobs: blobs.into_iter().map(|body| (Digest::of(&body), body)).collect(),
-        now: UnixMillis(NOON),
-        retention: Duration::from_secs(30 * 24 * 3600),
-        group_bytes: 1 << 30,
-        group_blobs: 1_000_000,
-        groups_per_day: 256,
-    }
-}
-
-fn at(cursor: u64) -> Stored {
-    Stored::At(Cursor(cursor))
-}
-
-fn duplicate(cursor: u64) -> Stored {
-    Stored::Duplicate(Cursor(cursor))
-}
-
-fn all_after(after: u64) -> PageQuery {
-    PageQuery { after: Cursor(after), tag: Tag::default(), max_bytes: u32::MAX, at_least_one: true }
-}
-
-fn mailbox_id(n: u8) -> MailboxId {
-    MailboxId([n; 16])
-}
-
-fn seen(group: u8, by: u8, acked: u64, now: u64) -> RelayOp {
-    RelayOp::Seen { group: group_id(group), link: link(by), acked: Cursor(acked), now: UnixMillis(now) }
-}
-
-fn send(id: u8, side: Side, body: &'static [u8], now: u64) -> RelayOp {
-    RelayOp::SendMailbox { id: mailbox_id(id), side, body: Bytes::from_static(body), now: UnixMillis(now) }
+fn bounded(bytes: u64) -> Settings {
+    Settings { max_bytes: Some(bytes), reserve_bytes: 0 }
 }

@@ -10,43 +10,6 @@ fn tight(blobs: impl IntoIterator<Item = Bytes>) -> Append {
 }
 
 #[test]
-fn g5_large_blobs_leave_the_last_twentieth_to_small_ones_and_to_the_control_lane() {
-    let mut rig = rig();
-    assert_eq!(rig.append(tight([blob(1, 93_000), blob(2, 2_000), blob(3, 1_025)])), [at(1), at(2), FULL]);
-    assert_eq!(rig.append(tight([blob(4, 1_024)])), [at(3)], "small ones may");
-    let control = Append { lane: Lane::Control, ..tight([blob(5, 3_000), blob(6, 977), blob(7, 976)]) };
-    assert_eq!(rig.append(control), [at(4), FULL], "the control lane may, up to the quota itself");
-    let control = Append { lane: Lane::Control, ..tight([blob(7, 976), blob(8, 8)]) };
-    assert_eq!(rig.append(control), [at(5), FULL]);
-}
-
-#[test]
-fn g5_a_quota_of_blobs_holds_whatever_their_size() {
-    let mut rig = rig();
-    let few = |blobs: Vec<Bytes>| Append { group_blobs: 20, ..run(1, blobs) };
-    let large = rig.append(few((0..20).map(|n| blob(n, 1_025)).collect()));
-    assert_eq!(large.len(), 20, "nothing after the first refusal");
-    assert_eq!((large[18], large[19]), (at(19), FULL));
-    assert_eq!(rig.append(few(vec![blob(50, 1), blob(51, 1)])), [at(20), FULL]);
-}
-
-#[test]
-fn a_run_stops_at_its_first_refusal_even_where_the_rest_would_fit() {
-    let mut rig = rig();
-    assert_eq!(rig.append(tight([blob(1, 90_000), blob(2, 50_000), blob(3, 10)])), [at(1), FULL]);
-    assert_eq!(rig.cursors(1, 0), [1]);
-}
-
-#[test]
-fn g5_a_full_group_still_answers_duplicates_and_pulls_and_leaves_others_alone() {
-    let mut rig = rig();
-    rig.append(tight([blob(1, 95_000)]));
-    assert_eq!(rig.append(tight([blob(1, 95_000), blob(2, 95_000)])), [duplicate(1), FULL]);
-    assert_eq!(rig.cursors(1, 0), [1]);
-    assert_eq!(rig.append(Append { group_bytes: 100_000, ..run(2, [blob(1, 95_000)]) }), [at(1)]);
-}
-
-#[test]
 fn g4_a_refused_first_blob_leaves_no_trace_of_its_group() {
     let mut rig = rig();
     assert_eq!(rig.append(tight([blob(1, 100_001)])), [FULL]);

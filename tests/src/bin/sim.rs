@@ -1,0 +1,185 @@
+//! Runs storms by their seeds and prints what they went through. `cargo xtask sim` starts it.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its standard streams")]
+
+use std::{
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use zerok_core::channel::ChannelKind;
+use zerok_testkit::storm::{count::Counts, plan::Plan, run, run_on, shrink::shrink};
+
+const HELP: &str = "\
+Runs simulated storms: many devices and relays in virtual time, real cryptography, faults of every kind.
+
+usage: sim [--seeds N] [--from S] [--jobs J] [--trace] [--keep A,B,…]
+
+  --seeds N     how many (200)
+  --from S      the first seed (0)
+  --every E     only each E-th from there on (1)
+  --jobs J      threads (2)
+  --trace       print the story of each run
+  --keep A,B,…  only these acts of the plan, by number
+  --plain       links without encryption: faster, and traces say what is said
+  --brief       do not shorten a failing run
+  --counts      print counts as lines for programs";
+
+#[derive(Debug, Default)]
+struct Choice {
+    seeds: u64,
+    from: u64,
+    jobs: usize,
+    every: u64,
+    trace: bool,
+    counts: bool,
+    brief: bool,
+    plain: bool,
+    keep: Option<Vec<usize>>,
+}
+
+impl Choice {
+    fn kind(&self) -> ChannelKind {
+        if self.plain { ChannelKind::Plain } else { ChannelKind::Noise }
+    }
+}
+
+fn main() -> ExitCode {
+    let Some(choice) = parse() else {
+        eprintln!("{HELP}");
+        return ExitCode::FAILURE;
+    };
+    // A broken promise is reported once, with its seed, and not by the thread that met it.
+    std::panic::set_hook(Box::new(|_| {}));
+    if choice.trace || choice.keep.is_some() {
+        return one(&choice);
+    }
+    many(&choice)
+}
+
+fn parse() -> Option<Choice> {
+    let mut choice = Choice { seeds: 200, jobs: 2, every: 1, ..Choice::default() };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--seeds" => choice.seeds = arguments.next()?.parse().ok()?,
+            "--from" => choice.from = arguments.next()?.parse().ok()?,
+            "--every" => choice.every = arguments.next()?.parse().ok()?,
+            "--jobs" => choice.jobs = arguments.next()?.parse().ok()?,
+            "--trace" => choice.trace = true,
+            "--plain" => choice.plain = true,
+            "--brief" => choice.brief = true,
+            "--counts" => choice.counts = true,
+            "--keep" => {
+                let numbers: Result<Vec<usize>, _> = arguments.next()?.split(',').map(str::parse).collect();
+                choice.keep = Some(numbers.ok()?);
+            }
+            _ => return None,
+        }
+    }
+    Some(choice)
+}
+
+/// Tells the story of one run after the other.
+fn one(choice: &Choice) -> ExitCode {
+    let mut failed = false;
+    for seed in choice.from..choice.from + choice.seeds {
+        let plan = Plan::of(seed);
+        let plan = choice.keep.as_ref().map_or(plan.clone(), |keep| plan.keep(keep));
+        let outcome = run_on(&plan, choice.kind(), true);
+        println!("{}", outcome.trace);
+        match &outcome.failure {
+            Some(failure) => println!("seed {seed} fails: {failure}"),
+            None => println!("seed {seed} holds"),
+        }
+        failed |= outcome.failure.is_some();
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn many(choice: &Choice) -> ExitCode {
+    let start = Instant::now();
+    let next = AtomicU64::new(choice.from);
+    let until = choice.from + choice.seeds * choice.every;
+    let counts = Mutex::new(Counts::default());
+    let failures = Mutex::new(Vec::new());
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..choice.jobs.max(1) {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let seed = next.fetch_add(choice.every, Ordering::Relaxed);
+                    if seed >= until {
+                        return;
+                    }
+                    let outcome = run_on(&Plan::of(seed), choice.kind(), false);
+                    counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(&outcome.counts);
+                    if let Some(failure) = outcome.failure {
+                        let mut failures = failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                        println!("seed {seed} fails: {failure}");
+                        failures.push(seed);
+                        if failures.len() >= 40 {
+                            stop.store(true, Ordering::Relaxed);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let counts = counts.into_inner().unwrap_or_default();
+    if choice.counts {
+        print!("{}", counts.lines());
+    } else {
+        tell(&counts, start.elapsed().as_secs_f64());
+    }
+    let mut failures = failures.into_inner().unwrap_or_default();
+    failures.sort_unstable();
+    if let Some(seed) = failures.first() {
+        if !choice.brief {
+            explain(*seed, choice.kind());
+        }
+        println!("{} of {} seeds failed: {failures:?}", failures.len(), counts.seeds);
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn tell(counts: &Counts, took: f64) {
+    println!(
+        "{} seeds, {:.1} days of virtual time, {} events, {} links, {} pushes, {} reads, {} faults (at least {} a seed), {took:.1} s",
+        counts.seeds,
+        counts.seconds as f64 / 86_400.0,
+        counts.steps,
+        counts.dials,
+        counts.pushes,
+        counts.reads,
+        counts.total_faults(),
+        counts.fewest,
+    );
+    let list = |items: Vec<(&str, u64)>| {
+        items.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+    };
+    println!("faults: {}", list(counts.faults().collect()));
+    println!("codes: {}", list(counts.codes().collect()));
+}
+
+/// The shortest story of a failure, and how to see it again.
+fn explain(seed: u64, kind: ChannelKind) {
+    println!("\nshortening seed {seed} …");
+    let (plan, outcome) = shrink(&Plan::of(seed), kind);
+    let numbers: Vec<String> = plan.acts.iter().map(|act| act.number.to_string()).collect();
+    // Where it fails without encryption too, the story says what was said.
+    let plain = run_on(&plan, ChannelKind::Plain, true);
+    let told = if plain.failure.is_some() { plain } else { run(&plan, true) };
+    println!("{}", told.trace);
+    println!("\n{:?}", plan.shape);
+    plan.acts.iter().for_each(|act| println!("{act}"));
+    println!("seed {seed} fails: {}", outcome.failure.unwrap_or_default());
+    println!("again: cargo xtask sim --seeds 1 --from {seed} --keep {} --trace", numbers.join(","));
+}

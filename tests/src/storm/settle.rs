@@ -1,0 +1,288 @@
+//! After the storm: everything is mended, time passes, and what must hold at the end is looked at.
+//!
+//! Quiescence is not awaited for ever: within [`CALM`] of virtual time everybody is synced and has read everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use zerok_core::{
+    client::{
+        command::{ClientCommand, Lifecycle, Reply, Report},
+        verdict::Verdict,
+    },
+    error::Code,
+    ids::{DeviceId, GroupId, Lane},
+    time::{Duration, Time},
+};
+
+use super::{
+    NAMES, Storm,
+    app::{Fate, Push},
+};
+use crate::sim::{Disk, Driver, Path};
+
+/// The bound. A relay may send a device away for a quarter of an hour, a refilled log refills again after an hour at the earliest,
+/// and a process that was killed since waits another.
+const CALM: Duration = Duration::from_secs(150 * 60);
+/// What other devices name and the relay does not give is missing after ten minutes.
+const NAMED: Duration = Duration::from_secs(16 * 60);
+/// A log that was lost is refilled at most once an hour, and a hole in it is one after that.
+const REFILLED: Duration = Duration::from_secs(150 * 60);
+
+impl Storm {
+    pub(super) fn settle(&mut self) {
+        self.world.transcript.remark(self.world.now(), "the storm is over");
+        self.mend();
+        self.become_calm("after the storm");
+        for device in self.everyone() {
+            let mut synced = None;
+            for _ in 0..40 {
+                synced = self.call(device, ClientCommand::SyncNow);
+                if !matches!(&synced, Some(Err(rejection)) if rejection.code == Code::InboxFull) {
+                    break;
+                }
+                // More has come than there is room for: it must be read first.
+                self.read_all(device);
+            }
+            assert!(
+                matches!(synced, Some(Ok(Reply::Done))),
+                "{} cannot sync in good weather: {synced:?}",
+                NAMES[device]
+            );
+        }
+        self.run(if self.disasters.is_empty() { NAMED } else { REFILLED });
+        self.become_calm("in good weather");
+        for device in self.everyone() {
+            let open = self.world.devices[device].unanswered();
+            assert!(open.is_empty(), "{} never answered {open:?}", NAMES[device]);
+        }
+        let reports: BTreeMap<usize, Report> =
+            self.everyone().into_iter().map(|device| (device, self.report(device))).collect();
+        self.compare(&reports);
+    }
+
+    /// Devices that are there at the end.
+    fn everyone(&self) -> Vec<usize> {
+        let mole = self.shape.lossy.then_some(self.shape.members as usize);
+        let clone = |device: usize| self.clones.iter().any(|(clone, _)| *clone == device);
+        (0..self.world.devices.len()).filter(|device| Some(*device) != mole && !clone(*device)).collect()
+    }
+
+    fn mend(&mut self) {
+        for (clone, _) in self.clones.clone() {
+            self.ended(clone);
+            self.world.kill_device(clone);
+        }
+        for relay in 0..=self.world.others.len() {
+            self.calm_relay(relay);
+        }
+        for device in self.everyone() {
+            self.calm(device);
+            let node = &mut self.world.devices[device];
+            assert!(node.disk == Disk::Good && node.path == Path::default());
+            node.driver = Driver::Lazy;
+        }
+        self.run(Duration::from_secs(2));
+        for device in self.everyone() {
+            // Whoever ended by itself in the last moment, or was about to.
+            self.start(device);
+            self.world.signal(device, Lifecycle::Started);
+            self.send(device, ClientCommand::Enable { name: NAMES[device].into() });
+            let address = self.world.relay.address();
+            let command =
+                if self.shape.disasters { ClientCommand::SetRelay(address) } else { ClientCommand::Configure(address) };
+            self.send(device, command);
+            self.send(device, ClientCommand::CancelInvite);
+        }
+        self.look();
+    }
+
+    fn become_calm(&mut self, when: &str) {
+        let until = self.world.now() + CALM;
+        let mut pause = Duration::from_secs(4);
+        loop {
+            self.run(pause);
+            for device in self.everyone() {
+                self.start(device);
+            }
+            let restless = self.restless();
+            match restless {
+                None => return,
+                Some(why) => assert!(self.world.now() < until, "no calm {when}: {why}"),
+            }
+            pause = (pause * 2).min(Duration::from_secs(240));
+        }
+    }
+
+    /// Why somebody has not come to rest, if so.
+    fn restless(&mut self) -> Option<String> {
+        for device in self.everyone() {
+            self.read_all(device);
+        }
+        for device in self.everyone() {
+            let (name, node) = (NAMES[device], &self.world.devices[device]);
+            if !node.is_synced() {
+                return Some(format!("{name} is not synced: {:?}", node.client.as_ref().map(|client| client.status())));
+            }
+            let app = &self.apps[device];
+            if app.newest > app.db.cursor {
+                return Some(format!("{name} has not read all: it stands at {}", app.db.cursor.0));
+            }
+        }
+        None
+    }
+
+    fn read_all(&mut self, device: usize) {
+        loop {
+            let before = self.counts.reads;
+            self.read(device, 3 * 2 + 1);
+            self.run(Duration::from_millis(200));
+            if self.counts.reads == before {
+                return;
+            }
+        }
+    }
+
+    fn report(&mut self, device: usize) -> Report {
+        match self.call(device, ClientCommand::Inspect) {
+            Some(Ok(Reply::Report(report))) => *report,
+            other => panic!("{} does not report: {other:?}", NAMES[device]),
+        }
+    }
+
+    fn compare(&self, reports: &BTreeMap<usize, Report>) {
+        let mut groups: BTreeMap<GroupId, Vec<usize>> = BTreeMap::new();
+        for (device, report) in reports {
+            let Some(identity) = &report.identity else { panic!("{} belongs to no group", NAMES[*device]) };
+            groups.entry(identity.group).or_default().push(*device);
+        }
+        for (group, members) in &groups {
+            let head = self.world.relay.store.head(group);
+            for device in members {
+                let at = reports[device].relay_cursor;
+                assert_eq!(at, head, "{} stands at {} of {}", NAMES[*device], at.0, head.0);
+                assert!(reports[device].pending.is_empty(), "{} has something pending", NAMES[*device]);
+            }
+            let ids: BTreeMap<DeviceId, usize> = members
+                .iter()
+                .filter_map(|device| reports[device].identity.map(|identity| (identity.device, *device)))
+                .collect();
+            for (reader, sender) in members.iter().flat_map(|a| members.iter().map(move |b| (*a, *b))) {
+                if reader != sender {
+                    self.same_roster(reader, sender, reports);
+                    self.same_chains(reader, sender, &ids);
+                    let id = reports[&reader].identity.map(|identity| identity.device);
+                    self.arrived(reader, sender, &reports[&reader], id);
+                }
+            }
+        }
+        for (device, report) in reports {
+            self.findings(*device, report);
+        }
+    }
+
+    fn same_roster(&self, one: usize, other: usize, reports: &BTreeMap<usize, Report>) {
+        if !self.disasters.is_empty() && self.apps.iter().any(|app| app.left) {
+            // Only its author refills a record, and that one has left.
+            return;
+        }
+        let roster = |device: &usize| -> BTreeSet<(DeviceId, String)> {
+            reports[device].devices.iter().map(|member| (member.id, member.name.clone())).collect()
+        };
+        assert_eq!(roster(&one), roster(&other), "{} and {} know different rosters", NAMES[one], NAMES[other]);
+    }
+
+    /// What both have of a chain ends at the same record.
+    fn same_chains(&self, one: usize, other: usize, ids: &BTreeMap<DeviceId, usize>) {
+        let lost_time = !self.disasters.is_empty() && self.apps.iter().any(|app| app.lost_time);
+        if self.shape.copies || self.shape.lossy || lost_time {
+            // Records may be missing there, and are named.
+            return;
+        }
+        let chains = |device: usize| {
+            self.world.devices[device].client.as_ref().map(|client| client.chains()).unwrap_or_default()
+        };
+        let (own, others) = (chains(one), chains(other));
+        for (id, end) in own.iter().filter(|(id, _)| ids.contains_key(&id.device)) {
+            if let Some(known) = others.get(id) {
+                assert_eq!(
+                    end, known,
+                    "{} and {} end a chain of {} differently",
+                    NAMES[one], NAMES[other], NAMES[ids[&id.device]]
+                );
+            }
+        }
+    }
+
+    /// What a sender was promised has reached a reader, or the reader can say what is missing.
+    fn arrived(&self, reader: usize, sender: usize, report: &Report, id: Option<DeviceId>) {
+        for push in self.apps[sender].pushes.iter().filter(|push| push.fate == Fate::Promised) {
+            if self.apps[reader].db.texts.contains_key(&push.text) || self.is_waived(reader, sender, push, id) {
+                continue;
+            }
+            let named = self.is_named(push, sender, report);
+            assert!(
+                named,
+                "{} never got {} of {}, promised at {} ms; findings {:?}",
+                NAMES[reader],
+                push.text,
+                NAMES[sender],
+                push.at.0 / 1000,
+                report.verdicts
+            );
+        }
+    }
+
+    /// What nobody owes to a reader.
+    fn is_waived(&self, reader: usize, sender: usize, push: &Push, id: Option<DeviceId>) -> bool {
+        let (from, to) = (&self.apps[sender], &self.apps[reader]);
+        // Two devices with one identity contradict each other, which is found and said.
+        if from.cloned.is_some() || to.cloned.is_some() {
+            return true;
+        }
+        // Whoever joins later is owed what its inviter did not hold.
+        if push.blob.is_some_and(|blob| to.baseline.contains(&blob)) {
+            return true;
+        }
+        let Some(last) = self.disasters.iter().max() else { return false };
+        // A relay that lost what it had acknowledged is refilled by those who still keep it: for devices they knew of, and did not
+        // take for gone.
+        let known_since = id.and_then(|id| from.greeted.get(&id)).copied().unwrap_or(Time(u64::MAX));
+        let newcomer = to.moved.is_some() && push.at <= known_since && push.at <= *last;
+        newcomer || from.lost_time || from.restored.is_some() || to.restored.is_some()
+    }
+
+    /// Whether a finding of the reader says that it is missing.
+    fn is_named(&self, push: &Push, sender: usize, report: &Report) -> bool {
+        let Some(row) = push.blob.and_then(|blob| self.rows[sender].get(&blob)) else { return false };
+        let gap = |verdict: &Verdict| match verdict {
+            Verdict::Gap { inc, lane, from, to, .. } => {
+                *inc == row.inc && *lane == Lane::Data && (*from..=*to).contains(&row.seq)
+            }
+            _ => false,
+        };
+        let damaged = |verdict: &Verdict| matches!(verdict, Verdict::Tampered { .. } | Verdict::MissingEpoch { .. });
+        let verdicts = || report.verdicts.iter().map(|(_, verdict)| verdict);
+        verdicts().any(gap) || self.lost.contains(&row.digest) && verdicts().any(damaged)
+    }
+
+    /// Nobody is accused without reason.
+    fn findings(&self, device: usize, report: &Report) {
+        let clones = !self.clones.is_empty();
+        let lost_time = !self.disasters.is_empty() && self.apps.iter().any(|app| app.lost_time);
+        for verdict in report.verdicts.iter().map(|(_, verdict)| verdict).chain(&self.apps[device].verdicts) {
+            let fair = match verdict {
+                // A relay whose row rotted where a device stands is not told from one with another log.
+                Verdict::RelayReset => self.shape.lossy || !self.disasters.is_empty(),
+                Verdict::Fork { .. } => self.shape.lossy || clones,
+                Verdict::Equivocation { device, .. } => {
+                    clones || self.mole.as_ref().is_some_and(|mole| mole.device == *device)
+                }
+                // Whose clock jumped by years took others for gone, kept nothing for them, and could not refill the relay.
+                Verdict::Gap { .. } => self.shape.lossy || clones || lost_time,
+                Verdict::Tampered { .. } | Verdict::MissingEpoch { .. } | Verdict::UnknownDevice { .. } => self.shape.lossy,
+                Verdict::RestoredTooOften { .. } => clones,
+            };
+            assert!(fair, "{} found {verdict:?}, though nobody did that", NAMES[device]);
+        }
+    }
+}
