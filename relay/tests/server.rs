@@ -47,6 +47,33 @@ impl Running {
 }
 
 #[test]
+fn c10_two_live_links_of_one_device_see_one_log() {
+    let temp = tempfile::tempdir().unwrap();
+    let relay = start(config(temp.path()));
+    let mut group = Group::new(1);
+    let keys = group.device();
+    // What a change of networks leaves: the relay has not noticed yet that the first is gone. On different machines, too.
+    let mut first = group.dial(&keys, relay.server.address(), everything());
+    let mut second = group.dial(&keys, relay.server.address(), everything());
+    for link in [&mut first, &mut second] {
+        link.send(&ToRelay::Ping);
+        assert_eq!(link.receive(), Some(ToDevice::Pong));
+    }
+    let news = |link: &mut zerok_testkit::blocking::Device| match link.receive() {
+        Some(ToDevice::News(news)) => news.cursor,
+        other => panic!("no news: {other:?}"),
+    };
+    first.push([blob(1)]);
+    assert_eq!(first.pushed(1), [Cursor(1)]);
+    assert_eq!(news(&mut second), Cursor(1));
+    // Without the acknowledgement it would say everything again: it is the same log, and the same places.
+    second.push([blob(1), blob(2)]);
+    assert_eq!(second.pushed(2), [Cursor(1), Cursor(2)]);
+    assert_eq!(news(&mut first), Cursor(2));
+    assert_eq!(relay.stop(), Ending::Drained);
+}
+
+#[test]
 fn two_devices_of_a_group_meet_on_a_relay_whichever_machine_serves_them() {
     let temp = tempfile::tempdir().unwrap();
     let relay = start(config(temp.path()));

@@ -171,12 +171,32 @@ fn functions(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Names of the tests that a conformance suite runs for whatever it is given: one parameter, which is a type.
+/// What the suites share besides tests.
+const HELPERS: [&str; 2] = ["fill", "victim"];
+
+/// Names of the tests that a conformance suite runs for whatever it is given, which is a type.
 fn suite_functions(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(|line| {
         let (name, rest) = line.strip_prefix("pub fn ")?.split_once('<')?;
-        rest.contains(">()").then_some(name)
+        rest.contains(">(").then_some(name).filter(|name| !HELPERS.contains(name))
     })
+}
+
+/// The table of attacks and faults: each id once, each with tests that are there.
+#[test]
+fn every_attack_and_fault_names_tests_that_exist() {
+    let page = fs::read_to_string(root().join("docs/verification.md")).expect("the page is there");
+    let tests = tests_of_the_workspace();
+    let rows = table_after(&page, "| id | attack or fault | tests | what an application sees |");
+    assert!(rows.len() > 90, "{} rows", rows.len());
+    let ids: BTreeSet<&String> = rows.iter().map(|row| &row[0]).collect();
+    assert_eq!(ids.len(), rows.len(), "an id stands twice");
+    for row in &rows {
+        let named: Vec<&str> = row[2].split(", ").map(|name| name.trim_matches('`')).collect();
+        for name in named {
+            assert!(tests.contains(name), "{}: no test {name}", row[0]);
+        }
+    }
 }
 
 /// A function that no macro names is run by nobody.
@@ -190,7 +210,8 @@ fn every_test_of_a_conformance_suite_is_named_by_its_macro() {
         for file in sources(&suites.join(suite)) {
             let text = fs::read_to_string(file).expect("it can be read");
             for function in suite_functions(&text) {
-                assert!(named.split_whitespace().any(|word| word == function) || function == "victim", "{function}");
+                let mut words = named.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+                assert!(words.any(|word| word == function), "{function}");
                 count += 1;
             }
         }

@@ -43,7 +43,7 @@ impl<'a> MakeWriter<'a> for Recording {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c14_no_canary_is_on_the_wire_in_a_database_or_in_a_trace_log() {
+async fn c12_c14_no_canary_is_on_the_wire_in_a_database_or_in_a_trace_log() {
     let logs = Recording::default();
     let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(logs.clone());
     tracing::subscriber::set_global_default(subscriber.finish()).expect("the only test of its process");

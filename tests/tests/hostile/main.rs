@@ -12,6 +12,7 @@ mod heads;
 mod logs;
 mod messages;
 mod order;
+mod positions;
 mod restored;
 mod roster;
 mod rot;

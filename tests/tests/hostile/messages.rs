@@ -15,16 +15,22 @@ use zerok_testkit::hostile::{Insider, Scripted, page, welcome};
 
 use crate::scene::Scene;
 
-/// A phone that has read up to `cursor`, and the entries after it.
-struct Played {
-    relay: Scripted,
-    cursor: u64,
-    log: Vec<(Cursor, Bytes)>,
+/// A phone that has read up to `cursor`, and the entries after it: what the laptop pushed.
+pub(crate) struct Played {
+    pub(crate) relay: Scripted,
+    pub(crate) cursor: u64,
+    pub(crate) log: Vec<(Cursor, Bytes)>,
+    /// The same, never changed.
+    pub(crate) honest: Vec<(Cursor, Bytes)>,
+    /// What the phone asked while it was served.
+    pub(crate) said: Vec<ToRelay>,
+    /// The laptop's keys.
+    pub(crate) insider: Insider,
     /// What the relay stored last for the phone.
     own: Option<(Cursor, Digest)>,
 }
 
-fn play(kind: ChannelKind) -> Played {
+pub(crate) fn play(kind: ChannelKind) -> Played {
     let scene = Scene::new(&["1", "2", "3", "4"]);
     let node = &scene.world.devices[scene.phone];
     let mut relay = Scripted::new(kind, node, &scene.world.relay, ClientLimits::default());
@@ -35,27 +41,27 @@ fn play(kind: ChannelKind) -> Played {
     let phone = Insider::of(node);
     let own = log.iter().rfind(|(_, blob)| phone.open(blob).record.sender == phone.keys.id());
     let own = own.map(|(cursor, blob)| (*cursor, Digest::of(blob)));
-    let log = log.into_iter().filter(|(at, _)| at.0 > cursor).collect();
-    Played { relay, cursor, log, own }
+    let log: Vec<_> = log.into_iter().filter(|(at, _)| at.0 > cursor).collect();
+    Played { relay, cursor, honest: log.clone(), log, said: Vec::new(), insider: scene.insider, own }
 }
 
 impl Played {
-    fn welcome(&mut self, head: u64, page: &Page) {
+    pub(crate) fn welcome(&mut self, head: u64, page: &Page) {
         self.relay.welcome(&welcome(head, self.own), page);
     }
 
-    fn news(&self, index: usize) -> ToDevice {
+    pub(crate) fn news(&self, index: usize) -> ToDevice {
         let (cursor, blob) = self.log[index].clone();
         let prev = Cursor(cursor.0 - 1);
         ToDevice::News(News { prev, cursor, digest: Digest::of(&blob), blob: Some(blob) })
     }
 
-    fn head(&self) -> u64 {
+    pub(crate) fn head(&self) -> u64 {
         self.log[self.log.len() - 1].0.0
     }
 
     /// An honest relay from here on: whatever happened before, all is read exactly once.
-    fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         for _ in 0..20 {
             self.relay.cut();
             self.relay.await_dial();
@@ -73,12 +79,13 @@ impl Played {
     }
 
     /// Answers pulls and pushes honestly until the client is quiet.
-    fn serve(&mut self) {
+    pub(crate) fn serve(&mut self) {
         for _ in 0..50 {
             let heard = self.relay.heard();
             if heard.is_empty() {
                 return;
             }
+            self.said.extend(heard.iter().cloned());
             for message in heard {
                 match message {
                     ToRelay::Pull(pull) => {
@@ -93,7 +100,7 @@ impl Played {
         panic!("the client never falls silent");
     }
 
-    fn texts(&mut self) -> Vec<String> {
+    pub(crate) fn texts(&mut self) -> Vec<String> {
         self.relay.command(ClientCommand::Pull { after: None, max_bytes: 1 << 20, own: false });
         match self.relay.replies.pop() {
             Some(Ok(Reply::Pulled(pulled))) => crate::common::texts(&pulled.blobs),

@@ -194,7 +194,7 @@ fn e10_a_burst_of_signals_is_one_probe_a_second() {
 }
 
 #[test]
-fn backoff_grows_to_thirty_seconds_with_jitter_and_ends_with_success() {
+fn e9_backoff_grows_to_thirty_seconds_with_jitter_and_ends_with_success() {
     let (mut world, laptop) = online(ChannelKind::Plain);
     world.set_network(false);
     let mut dials = Vec::new();

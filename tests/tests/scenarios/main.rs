@@ -3,6 +3,7 @@
 mod common;
 mod lifecycle;
 mod moving;
+mod networks;
 mod pairing;
 mod pushing;
 mod reading;

@@ -315,7 +315,7 @@ fn a_push_before_the_newcomer_is_heard_of_does_not_settle_its_wish() {
 }
 
 #[test]
-fn two_founders_can_meet_and_one_that_has_others_cannot() {
+fn b14_two_founders_can_meet_and_one_that_has_others_cannot() {
     let (mut world, laptop, _) = pair(ChannelKind::Plain);
     let other = founder(&mut world, "other");
     world.run_until("connected", |world| world.devices[other].is_synced());

@@ -12,7 +12,7 @@ fn a_code_is_four_groups_of_four() {
 }
 
 #[test]
-fn what_people_type_is_forgiven() {
+fn b16_what_people_type_is_forgiven() {
     let code: PairingCode = "0123-1567-89AB-CDEF".parse().unwrap();
     for typed in [
         "0123156789abcdef",

@@ -167,7 +167,7 @@ fn a_relay_that_answers_itself_is_noticed() {
 }
 
 #[test]
-fn b5_a_message_of_another_length_is_refused_unread() {
+fn b11_a_message_of_another_length_is_refused_unread() {
     for len in [0, 1, 47, 49, 64, MAX_MAILBOX_MESSAGE, MAX_MAILBOX_MESSAGE + 1] {
         let mut pair = pair();
         assert_eq!(pair.creator.receive(&vec![1; len]).unwrap_err(), PairingFault::Length, "creator, {len}");
@@ -185,7 +185,7 @@ fn b5_a_message_of_another_length_is_refused_unread() {
 }
 
 #[test]
-fn any_changed_bit_of_any_message_ends_the_exchange() {
+fn b3_any_changed_bit_of_any_message_ends_the_exchange() {
     for position in 0..6 {
         let mut pair = pair();
         let spoil = |message: &Bytes, here: usize| {
@@ -238,7 +238,7 @@ fn a_side_may_send_64_messages_and_no_more() {
 }
 
 #[test]
-fn b7_somebody_else_than_who_showed_the_picture_is_refused() {
+fn b3_somebody_else_than_who_showed_the_picture_is_refused() {
     let shown = DeviceKeys::generate(&mut draw("shown")).public().sign;
     let mut pair = pair_with(&secret(), &secret(), Some(shown));
     pair.admit();
@@ -289,7 +289,7 @@ fn keys_made_of(change: impl Fn(&mut Vec<u8>, &DeviceKeys, &[u8; 32])) -> Pairin
 }
 
 #[test]
-fn b3_weak_keys_and_wrong_signatures_are_not_admitted() {
+fn b15_weak_keys_and_wrong_signatures_are_not_admitted() {
     assert_eq!(keys_made_of(|_, _, _| {}), PairingFault::TooLarge, "the unchanged message is admitted");
     assert_eq!(
         keys_made_of(|plain, _, _| plain[1..33].copy_from_slice(&[&[1][..], &[0; 31]].concat())),
@@ -306,7 +306,7 @@ fn b3_weak_keys_and_wrong_signatures_are_not_admitted() {
 }
 
 #[test]
-fn c4_a_signature_from_another_exchange_is_worth_nothing() {
+fn b4_a_signature_from_another_exchange_is_worth_nothing() {
     let fault = keys_made_of(|plain, keys, hash| {
         let mut other = *hash;
         other[0] ^= 1;

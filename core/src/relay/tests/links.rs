@@ -77,7 +77,7 @@ fn c3_a_replayed_first_message_changes_nothing() {
 }
 
 #[test]
-fn nothing_is_done_for_a_peer_before_its_first_frame() {
+fn g8_nothing_is_done_for_a_peer_before_its_first_frame() {
     let mut world = World::new();
     let laptop = world.founder();
     let phone = world.member_of(&laptop);
@@ -132,7 +132,7 @@ fn a_wrong_proof_and_an_unknown_group_meet_the_same_answer() {
 }
 
 #[test]
-fn a_hello_is_worth_nothing_on_another_devices_link() {
+fn c4_a_hello_is_worth_nothing_on_another_devices_link() {
     let mut world = World::new();
     let laptop = world.founder();
     let thief = world.founder();

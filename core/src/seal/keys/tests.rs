@@ -47,7 +47,7 @@ fn a_member_proves_itself() {
 }
 
 #[test]
-fn a_proof_is_worth_nothing_at_another_relay_or_on_another_link() {
+fn c4_a_proof_is_worth_nothing_at_another_relay_or_on_another_link() {
     let (hello, relay, link) = hello();
     assert!(!verify_hello(&hello, &RelayKey([6; 32]), &link));
     assert!(!verify_hello(&hello, &relay, &LinkKey([6; 32])));
@@ -159,7 +159,7 @@ fn a_genesis_with_missing_or_extra_bytes_is_refused() {
 }
 
 #[test]
-fn b3_low_order_keys_are_refused_wherever_a_device_is_named() {
+fn b15_low_order_keys_are_refused_wherever_a_device_is_named() {
     let good = fixtures::found("weak").keys.public();
     assert_eq!(DevicePublic::decode(&good.encode()), Ok(good));
     for point in LOW_ORDER {

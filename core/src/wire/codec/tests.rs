@@ -221,7 +221,7 @@ fn unknown_tags_lanes_flags_and_requests_are_refused() {
 }
 
 #[test]
-fn a_claimed_count_or_size_costs_nothing_without_the_bytes_behind_it() {
+fn g3_a_claimed_count_or_size_costs_nothing_without_the_bytes_behind_it() {
     let claim = |head: &[u8], number: usize| {
         let mut bytes = head.to_vec();
         write_len(&mut bytes, number);

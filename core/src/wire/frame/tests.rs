@@ -73,7 +73,7 @@ fn a_length_out_of_range_is_refused_at_its_header_before_any_body() {
 }
 
 #[test]
-fn memory_follows_the_bytes_received_and_not_the_length_claimed() {
+fn g2_memory_follows_the_bytes_received_and_not_the_length_claimed() {
     let mut frames = Frames::default();
     frames.feed(Bytes::from_static(&[0xff, 0xff, 1, 2, 3]));
     assert_eq!(frames.next(ANY), Ok(None));
