@@ -10,3 +10,4 @@ pub mod hostile;
 pub mod sim;
 pub mod store;
 pub mod storm;
+pub mod word;

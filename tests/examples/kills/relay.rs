@@ -1,12 +1,6 @@
 //! The relay as victim: members push as fast as it acknowledges; after each kill its whole word is compared with its log.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    net::SocketAddr,
-    path::Path,
-    thread,
-    time::Duration,
-};
+use std::{collections::VecDeque, net::SocketAddr, path::Path, thread, time::Duration};
 
 use bytes::Bytes;
 use zerok_core::{
@@ -16,7 +10,10 @@ use zerok_core::{
     seal::keys::DeviceKeys,
     wire::message::{Pull, ToDevice, ToRelay},
 };
-use zerok_testkit::blocking::{Device, Group, everything};
+use zerok_testkit::{
+    blocking::{Device, Group, everything},
+    word::relay::keeps_its_word,
+};
 
 use crate::{
     Figures,
@@ -163,46 +160,5 @@ fn next_page(device: &mut Device, pull: Pull) -> zerok_core::wire::message::Page
             ToDevice::News(_) => {}
             other => panic!("not a page: {other:?}"),
         }
-    }
-}
-
-/// Each acknowledged blob stands at its cursor, and each blob once.
-fn keeps_its_word(log: &[Digest], acked: &[(Digest, Cursor)]) {
-    let mut once = BTreeSet::new();
-    assert!(log.iter().all(|digest| once.insert(*digest)), "a blob stands twice in the log");
-    for (digest, cursor) in acked {
-        let place = usize::try_from(cursor.0).unwrap() - 1;
-        assert_eq!(log.get(place), Some(digest), "what was acknowledged at {} is not there", cursor.0);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FIRST: Digest = Digest([1; 16]);
-    const SECOND: Digest = Digest([2; 16]);
-
-    #[test]
-    fn a_log_with_everything_acknowledged_and_more_is_sound() {
-        keeps_its_word(&[FIRST, SECOND], &[(SECOND, Cursor(2)), (SECOND, Cursor(2))]);
-    }
-
-    #[test]
-    #[should_panic(expected = "what was acknowledged at 2")]
-    fn an_acknowledged_blob_that_is_missing_is_noticed() {
-        keeps_its_word(&[FIRST], &[(FIRST, Cursor(1)), (SECOND, Cursor(2))]);
-    }
-
-    #[test]
-    #[should_panic(expected = "what was acknowledged at 1")]
-    fn a_cursor_that_was_used_again_is_noticed() {
-        keeps_its_word(&[SECOND], &[(FIRST, Cursor(1))]);
-    }
-
-    #[test]
-    #[should_panic(expected = "twice")]
-    fn a_blob_stored_twice_is_noticed() {
-        keeps_its_word(&[FIRST, SECOND, FIRST], &[]);
     }
 }

@@ -173,7 +173,7 @@ fn misuse(source: &mut Source<'_>, rig: &mut DeviceRig) {
         }
         // A question that nobody waits for any more, a link that is over: stale, and no mistake.
         Ok(()) => {
-            assert!(matches!(expected, Misuse::WrongAnswer | Misuse::WrittenTooMuch) || rig.stopped, "{expected}")
+            assert!(matches!(expected, Misuse::WrongAnswer | Misuse::WrittenTooMuch) || rig.stopped, "{expected}");
         }
     }
 }

@@ -309,7 +309,7 @@ impl DeviceRig {
                     self.queue.push_back(request);
                 }
                 ClientOutput::Done { command, result } => self.done(command, result),
-                ClientOutput::Event(event) => self.event(event),
+                ClientOutput::Event(event) => self.event(&event),
                 ClientOutput::Stopped => self.stopped = true,
             }
         }
@@ -334,14 +334,14 @@ impl DeviceRig {
         }
     }
 
-    fn event(&mut self, event: ClientEvent) {
-        match event {
+    fn event(&mut self, event: &ClientEvent) {
+        match *event {
             ClientEvent::BlobAvailable { id, cursor, .. } => {
                 assert!(self.offered.insert(id), "offered once");
                 assert!(cursor > self.newest_offer, "positions increase");
                 self.newest_offer = cursor;
             }
-            ClientEvent::Status(status) => {
+            ClientEvent::Status(ref status) => {
                 if let Some(code) = status.last_error {
                     self.seen.code(code);
                 }
@@ -349,7 +349,7 @@ impl DeviceRig {
             ClientEvent::Disconnected { code } | ClientEvent::InviteEnded { code } | ClientEvent::Problem(code) => {
                 self.seen.code(code);
             }
-            ClientEvent::Verdict { verdict, .. } => {
+            ClientEvent::Verdict { ref verdict, .. } => {
                 self.seen.code(verdict.code());
                 self.seen.fault("Verdict", verdict);
             }

@@ -59,8 +59,8 @@ impl Path {
         let mut sent = now;
         while !rest.is_empty() {
             let piece = rest.split_to(size.max(1).min(rest.len()));
-            if self.rate > 0 {
-                sent = sent.max(*clear) + Duration::from_micros(piece.len() as u64 * 1_000_000 / self.rate);
+            if let Some(micros) = (piece.len() as u64 * 1_000_000).checked_div(self.rate) {
+                sent = sent.max(*clear) + Duration::from_micros(micros);
             }
             let jitter = if self.jitter > 0 { roll(dice) % u64::from(self.jitter) } else { 0 };
             let delay = (if up { self.up } else { self.down }) + Duration::from_millis(jitter);

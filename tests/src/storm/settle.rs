@@ -121,7 +121,10 @@ impl Storm {
         for device in self.everyone() {
             let (name, node) = (NAMES[device], &self.world.devices[device]);
             if !node.is_synced() {
-                return Some(format!("{name} is not synced: {:?}", node.client.as_ref().map(|client| client.status())));
+                return Some(format!(
+                    "{name} is not synced: {:?}",
+                    node.client.as_ref().map(zerok_core::client::Client::status)
+                ));
             }
             let app = &self.apps[device];
             if app.newest > app.db.cursor {
@@ -199,7 +202,7 @@ impl Storm {
             return;
         }
         let chains = |device: usize| {
-            self.world.devices[device].client.as_ref().map(|client| client.chains()).unwrap_or_default()
+            self.world.devices[device].client.as_ref().map(zerok_core::client::Client::chains).unwrap_or_default()
         };
         let (own, others) = (chains(one), chains(other));
         for (id, end) in own.iter().filter(|(id, _)| ids.contains_key(&id.device)) {
@@ -279,7 +282,9 @@ impl Storm {
                 }
                 // Whose clock jumped by years took others for gone, kept nothing for them, and could not refill the relay.
                 Verdict::Gap { .. } => self.shape.lossy || clones || lost_time,
-                Verdict::Tampered { .. } | Verdict::MissingEpoch { .. } | Verdict::UnknownDevice { .. } => self.shape.lossy,
+                Verdict::Tampered { .. } | Verdict::MissingEpoch { .. } | Verdict::UnknownDevice { .. } => {
+                    self.shape.lossy
+                }
                 Verdict::RestoredTooOften { .. } => clones,
             };
             assert!(fair, "{} found {verdict:?}, though nobody did that", NAMES[device]);

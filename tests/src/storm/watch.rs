@@ -235,7 +235,7 @@ impl Storm {
                 }
             }
             ClientEvent::Disconnected { code } | ClientEvent::InviteEnded { code } | ClientEvent::Problem(code) => {
-                self.counts.code(*code)
+                self.counts.code(*code);
             }
             ClientEvent::BlobAvailable { id, cursor, .. } => {
                 assert!(

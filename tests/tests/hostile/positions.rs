@@ -127,8 +127,11 @@ fn sweep(name: &str, places: std::ops::Range<usize>, attack: impl Fn(&mut Played
     }
 }
 
+/// What somebody on the way does to a blob.
+type Spoiler = fn(&mut Vec<u8>);
+
 /// Ways to spoil a blob so that it is not what its author sealed. The name of its key is another matter.
-fn spoilers() -> Vec<(&'static str, fn(&mut Vec<u8>))> {
+fn spoilers() -> Vec<(&'static str, Spoiler)> {
     vec![
         ("a flipped version", |blob| blob[0] ^= 1),
         ("a flipped nonce", |blob| blob[20] ^= 0x80),

@@ -47,7 +47,8 @@ fn every_seeded_bug_breaks_a_rule() {
         seed(Some(bug));
         let mut states = 0;
         let caught = scopes.into_iter().find_map(|scope| {
-            let checker = scope.checker().finish_when(HasDiscoveries::AnyFailures).target_state_count(ENOUGH).spawn_dfs();
+            let checker =
+                scope.checker().finish_when(HasDiscoveries::AnyFailures).target_state_count(ENOUGH).spawn_dfs();
             let checker = checker.join();
             states += checker.unique_state_count();
             RULES.into_iter().find(|(rule, _)| checker.discovery(rule).is_some())
