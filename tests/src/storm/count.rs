@@ -76,7 +76,7 @@ impl Counts {
         other.codes.iter().for_each(|(name, count)| *self.codes.entry(name).or_default() += count);
     }
 
-    /// As lines that [`Counts::read`] reads.
+    /// As lines of a name and a number.
     pub fn lines(&self) -> String {
         let mut text = String::new();
         let numbers = [
