@@ -45,12 +45,7 @@ pub(crate) fn npm_ci(folder: &str) -> Result<(), Failure> {
     if there.is_some() && there >= written(&folder.join("package-lock.json")) {
         return Ok(());
     }
-    let npm = |what: &[&str]| {
-        let options = ["--no-audit", "--no-fund"];
-        shell::run(shell::program("npm", what.iter().copied().chain(options)).current_dir(&folder))
-    };
-    // `ci` also asks for what only other platforms need, which not every registry has; an install goes by the same lock without it.
-    npm(&["ci"]).or_else(|_| npm(&["install", "--no-save"]))
+    shell::run(shell::program("npm", ["ci", "--no-audit", "--no-fund"]).current_dir(folder))
 }
 
 /// Runs a script of a folder's package.json.
