@@ -1,11 +1,12 @@
-//! The repository's own commands: setup, demo, verify, kills.
+//! The repository's own commands: setup, demo, verify, sim, kills, fuzz.
 //!
 //! # Layout
 //! - [`shell`]: running other programs. [`json`]: reading what they print. [`setup`]: installing what is missing.
 //! - [`window`]: what the Tauri plugin and the notes app need of the system and of npm.
 //! - [`verify`]: every check this repository has, in one run.
 //! - [`demo`]: a relay and two devices as real processes, killed on the way. [`kills`]: the same thousands of times, for the durability.
-//! - [`fuzz`]: the fuzz targets, on the nightly toolchain.
+//! - [`sim`]: storms in virtual time, by seed. [`fuzz`]: the fuzz targets, on the nightly toolchain.
+//! - [`marked`]: the parts of documents that commands write.
 //!
 //! Kept small on purpose: the first `cargo xtask` of a newcomer builds this crate and nothing else.
 
@@ -17,8 +18,10 @@ mod demo;
 mod fuzz;
 mod json;
 mod kills;
+mod marked;
 mod setup;
 mod shell;
+mod sim;
 mod verify;
 mod window;
 
@@ -33,6 +36,7 @@ usage: cargo xtask <command> [options]
 
   verify   run every check: format, links, policy, lints, tests, the plugin, the app's windows, documentation
   demo     start a relay and two devices, pair them, sync, kill some of them, compare; --app: two windows of the notes app
+  sim      run storms of devices and relays in virtual time, by seed
   kills    kill a device and a relay with -9, 2000 times each, and check what they had acknowledged
   fuzz     hunt for inputs that break something, for so many seconds a target
   setup    install the tools that verify wants and does not find
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Some("verify") => verify::main(&rest),
         Some("demo") if rest.iter().any(|argument| argument == "--app") => demo::app::main(&rest),
         Some("demo") => demo::main(&rest),
+        Some("sim") => sim::main(&rest),
         Some("kills") => kills::main(&rest),
         Some("fuzz") => fuzz::main(&rest),
         Some("setup") => setup::main(&rest),

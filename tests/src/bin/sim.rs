@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its standard streams")]
 
 use std::{
+    path::PathBuf,
     process::ExitCode,
     sync::{
         Mutex,
@@ -19,7 +20,7 @@ use zerok_testkit::storm::{count::Counts, plan::Plan, run, run_on, shrink::shrin
 const HELP: &str = "\
 Runs simulated storms: many devices and relays in virtual time, real cryptography, faults of every kind.
 
-usage: sim [--seeds N] [--from S] [--jobs J] [--trace] [--keep A,B,…]
+usage: sim [--seeds N] [--from S] [--every E] [--jobs J] [--trace] [--keep A,B,…] [--plain] [--brief] [--demand] [--counts FILE]
 
   --seeds N     how many (200)
   --from S      the first seed (0)
@@ -29,7 +30,8 @@ usage: sim [--seeds N] [--from S] [--jobs J] [--trace] [--keep A,B,…]
   --keep A,B,…  only these acts of the plan, by number
   --plain       links without encryption: faster, and traces say what is said
   --brief       do not shorten a failing run
-  --counts      print counts as lines for programs";
+  --demand      fail, too, if a run, a kind of fault or a code was seen too seldom; for 2000 seeds and more
+  --counts FILE write counts there, as lines of a name and a number";
 
 #[derive(Debug, Default)]
 struct Choice {
@@ -38,7 +40,8 @@ struct Choice {
     jobs: usize,
     every: u64,
     trace: bool,
-    counts: bool,
+    demand: bool,
+    counts: Option<PathBuf>,
     brief: bool,
     plain: bool,
     keep: Option<Vec<usize>>,
@@ -75,7 +78,8 @@ fn parse() -> Option<Choice> {
             "--trace" => choice.trace = true,
             "--plain" => choice.plain = true,
             "--brief" => choice.brief = true,
-            "--counts" => choice.counts = true,
+            "--demand" => choice.demand = true,
+            "--counts" => choice.counts = Some(arguments.next()?.into()),
             "--keep" => {
                 let numbers: Result<Vec<usize>, _> = arguments.next()?.split(',').map(str::parse).collect();
                 choice.keep = Some(numbers.ok()?);
@@ -133,10 +137,12 @@ fn many(choice: &Choice) -> ExitCode {
         }
     });
     let counts = counts.into_inner().unwrap_or_default();
-    if choice.counts {
-        print!("{}", counts.lines());
-    } else {
-        tell(&counts, start.elapsed().as_secs_f64());
+    tell(&counts, start.elapsed().as_secs_f64());
+    if let Some(file) = &choice.counts
+        && let Err(error) = std::fs::write(file, counts.lines())
+    {
+        eprintln!("{}: {error}", file.display());
+        return ExitCode::FAILURE;
     }
     let mut failures = failures.into_inner().unwrap_or_default();
     failures.sort_unstable();
@@ -147,7 +153,9 @@ fn many(choice: &Choice) -> ExitCode {
         println!("{} of {} seeds failed: {failures:?}", failures.len(), counts.seeds);
         return ExitCode::FAILURE;
     }
-    ExitCode::SUCCESS
+    let wanting = if choice.demand { counts.wanting() } else { Vec::new() };
+    wanting.iter().for_each(|what| println!("seen too seldom: {what}"));
+    if wanting.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn tell(counts: &Counts, took: f64) {

@@ -11,6 +11,11 @@ use super::plan::Fault;
 /// Codes that only shells around the core give.
 const SHELLS_OWN: [Code; 3] = [Code::AlreadyRunning, Code::AlreadyConsuming, Code::KeychainLocked];
 
+/// Faults that each run must have met.
+const FAULTS_A_RUN: u64 = 50;
+/// How often all runs together must have met each kind of fault.
+const TIMES_A_FAULT: u64 = 1000;
+
 /// Numbers of one run or of many.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -57,6 +62,15 @@ impl Counts {
     pub fn codes(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let own = Code::ALL.iter().filter(|code| !SHELLS_OWN.contains(code));
         own.map(|code| (code.name(), self.codes.get(code.name()).copied().unwrap_or_default()))
+    }
+
+    /// What was seen too seldom for the runs to prove much: a run with few faults, a kind of fault, a code.
+    pub fn wanting(&self) -> Vec<String> {
+        let run = (self.fewest < FAULTS_A_RUN).then(|| format!("faults in one run: {} of {FAULTS_A_RUN}", self.fewest));
+        let seldom = self.faults().filter(|(_, count)| *count < TIMES_A_FAULT);
+        let faults = seldom.map(|(name, count)| format!("{name}: {count} of {TIMES_A_FAULT}"));
+        let codes = self.codes().filter(|(_, count)| *count == 0).map(|(name, _)| name.to_owned());
+        run.into_iter().chain(faults).chain(codes).collect()
     }
 
     /// Adds the numbers of other runs.

@@ -9,6 +9,9 @@ use crate::{
     window,
 };
 
+/// Storms in one run.
+const SEEDS: &str = "2000";
+
 /// Every package, or on a machine without the window layer all but those that need it. What is left out, the step `plugin` reports.
 fn packages() -> Vec<&'static str> {
     if window::libraries() { vec!["--workspace"] } else { without_window() }
@@ -63,6 +66,12 @@ pub(super) fn nextest(packages: &[&str], mode: Mode) -> Result<(), Failure> {
     };
     let mut command = shell::cargo(["nextest", "run", "--profile", profile]);
     shell::run(command.args(packages).args(mode.locked()))
+}
+
+/// Storms, in virtual time; the tests run none.
+pub(super) fn storms(_: Mode) -> Result<Outcome, Failure> {
+    crate::sim::main(&["--seeds", SEEDS, "--demand"].map(str::to_owned))?;
+    Ok(Outcome::Passed(format!("{SEEDS} seeds")))
 }
 
 pub(super) fn doctests(mode: Mode) -> Result<Outcome, Failure> {

@@ -53,6 +53,7 @@ const STEPS: &[Step] = &[
     Step { id: "lints", title: "clippy without a warning", check: cargo_steps::lints },
     Step { id: "features", title: "relay and cli build without iroh", check: cargo_steps::features },
     Step { id: "tests", title: "tests", check: cargo_steps::tests },
+    Step { id: "storms", title: "storms in virtual time", check: cargo_steps::storms },
     Step { id: "plugin", title: "tests of the Tauri plugin and the notes app", check: window_steps::plugin },
     Step { id: "app", title: "two notes apps in real windows", check: window_steps::app },
     Step { id: "doctests", title: "examples in the documentation comments", check: cargo_steps::doctests },
