@@ -75,7 +75,11 @@ pub(super) fn storms(_: Mode) -> Result<Outcome, Failure> {
 }
 
 pub(super) fn doctests(mode: Mode) -> Result<Outcome, Failure> {
-    shell::run(shell::cargo(["test", "--doc"]).args(packages()).args(mode.locked()))?;
+    // Grouped as the tests were: other packages beside them would give them other features, and most would be built once more.
+    let window = window::CRATES.iter().flat_map(|package| ["--package", package]).collect();
+    for packages in [Some(without_window()), window::libraries().then_some(window)].into_iter().flatten() {
+        shell::run(shell::cargo(["test", "--doc"]).args(packages).args(mode.locked()))?;
+    }
     Ok(Outcome::passed())
 }
 
