@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     path::Path,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -250,6 +250,29 @@ fn what_needs_the_relay_says_that_it_is_offline() {
     // Renaming needs nobody, but the others have to hear of it.
     assert_eq!(status(&run(&data, &["rename", "desk"])), 3);
     assert_eq!(objects(&run(&data, &["devices", "--json"]))[0]["name"], "desk");
+}
+
+#[test]
+fn a_clock_that_is_off_is_named_by_the_doctor() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = device(folder.path());
+    for (off, state, message) in [(0_u64, "ok", "agree"), (179, "problem", "2 hours ahead of the relay's")] {
+        let page = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/health", page.local_addr().unwrap());
+        let relay = std::thread::spawn(move || {
+            let (mut link, _) = page.accept().unwrap();
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+            let time = u64::try_from(now.as_millis()).unwrap() - off * 60_000;
+            let _asked = link.read(&mut [0; 1024]).unwrap();
+            write!(link, "HTTP/1.1 200 OK\r\n\r\n{{\"time\":{time}}}").unwrap();
+        });
+        let told = objects(&run(&data, &["doctor", "--json", "--health", &url])).remove(0);
+        relay.join().unwrap();
+        let found = told["checks"].as_array().unwrap().iter().find(|check| check["check"] == "health").unwrap();
+        assert_eq!(found["state"], state, "{found}");
+        assert!(found["message"].as_str().unwrap().contains(message), "{found}");
+        assert_eq!(found["advice"].is_string(), state == "problem", "{found}");
+    }
 }
 
 #[test]
