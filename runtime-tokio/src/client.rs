@@ -139,7 +139,7 @@ impl SyncError {
             Self::Directory(DataDirFault::InUse) => Code::AlreadyRunning,
             Self::Key(KeyFault::Lost) => Code::KeyLost,
             Self::Key(KeyFault::Locked | KeyFault::Missing) => Code::KeychainLocked,
-            Self::Store(StoreFailure::Full) => Code::StorageFull,
+            Self::Key(KeyFault::Full) | Self::Store(StoreFailure::Full) => Code::StorageFull,
             Self::Directory(_) | Self::Key(_) | Self::Store(_) | Self::SetAside(_) | Self::System(_) => {
                 Code::StorageFailed
             }

@@ -86,6 +86,7 @@ fn key_fault(fault: KeyFault) -> Check {
             Check { advice: Some(advice.to_owned()), ..Check::problem("key", Code::KeychainLocked, message) }
         }
         KeyFault::Damaged => Check::problem("key", Code::KeyLost, "What is stored as the key is none."),
+        KeyFault::Full => Check::problem("key", Code::StorageFull, "The disk has no room for the key."),
         KeyFault::Unavailable => {
             Check::problem("key", Code::StorageFailed, "The key's place cannot be read or written.")
         }

@@ -205,11 +205,11 @@ async fn a_keychain_that_is_missing_is_named() {
 
 #[test]
 fn each_fault_of_the_key_reads_differently() {
+    use KeyFault::{Damaged, Full, Locked, Lost, Missing, Unavailable};
     use zerok_tokio::{SyncError, secrets::KeyFault};
-    let told = [KeyFault::Lost, KeyFault::Locked, KeyFault::Missing, KeyFault::Damaged, KeyFault::Unavailable]
-        .map(|fault| storage::fault(&SyncError::Key(fault)));
+    let told = [Lost, Locked, Missing, Damaged, Full, Unavailable].map(|fault| storage::fault(&SyncError::Key(fault)));
     let messages: std::collections::BTreeSet<_> = told.iter().map(|check| &check.message).collect();
-    assert_eq!(messages.len(), 5);
+    assert_eq!(messages.len(), 6);
     assert!(is_problem(&told[1], Code::KeychainLocked) && is_problem(&told[2], Code::KeychainLocked));
     assert!(told[2].message.contains("no keychain"), "what is not there cannot be unlocked");
 }

@@ -234,24 +234,25 @@ async fn d7_a_full_disk_refuses_a_push_loses_nothing_and_takes_the_next_one_that
     assert_eq!(client.inspect().await.unwrap().pending, [kept, later]);
 }
 
-/// A place for a key that its user may lock.
+/// A place for a key that fails for a while.
 #[derive(Debug)]
-struct Lockable {
+struct Fickle {
     file: KeyFile,
-    locked: Arc<AtomicBool>,
+    fault: KeyFault,
+    failing: Arc<AtomicBool>,
 }
 
-impl KeyStorage for Lockable {
+impl KeyStorage for Fickle {
     fn kind(&self) -> KeyStorageKind {
         KeyStorageKind::Keychain
     }
 
     fn load(&self) -> Result<Option<Kept>, KeyFault> {
-        if self.locked.load(Ordering::SeqCst) { Err(KeyFault::Locked) } else { self.file.load() }
+        self.file.load()
     }
 
     fn store(&self, kept: &Kept) -> Result<(), KeyFault> {
-        if self.locked.load(Ordering::SeqCst) { Err(KeyFault::Locked) } else { self.file.store(kept) }
+        if self.failing.load(Ordering::SeqCst) { Err(self.fault) } else { self.file.store(kept) }
     }
 
     fn delete(&self) -> Result<(), KeyFault> {
@@ -261,16 +262,27 @@ impl KeyStorage for Lockable {
 
 #[tokio::test]
 async fn a_keychain_that_locks_refuses_a_push_and_the_client_goes_on_once_it_is_unlocked() {
+    for fault in [KeyFault::Locked, KeyFault::Missing] {
+        a_push_is_refused_while_the_counter_meets(fault, Code::StorageFull).await;
+    }
+}
+
+#[tokio::test]
+async fn d7_a_full_disk_under_the_key_file_refuses_a_push_and_the_client_goes_on_once_there_is_room() {
+    a_push_is_refused_while_the_counter_meets(KeyFault::Full, Code::StorageFull).await;
+}
+
+async fn a_push_is_refused_while_the_counter_meets(fault: KeyFault, code: Code) {
     let directory = TempDir::new().unwrap();
     let options = options(directory.path());
     let ground = Ground::open(&options).unwrap();
     drop(ground.disk);
-    let locked = Arc::new(AtomicBool::new(false));
-    let keys = Lockable { file: KeyFile::new(directory.path()), locked: Arc::clone(&locked) };
+    let failing = Arc::new(AtomicBool::new(false));
+    let keys = Fickle { file: KeyFile::new(directory.path()), fault, failing: Arc::clone(&failing) };
     let disk = ClientDisk::open(directory.path(), Box::new(keys), 0).unwrap();
     let client = SyncClient::start(Ground { disk, ..ground }, &options).unwrap();
     client.enable().await.unwrap();
-    locked.store(true, Ordering::SeqCst);
+    failing.store(true, Ordering::SeqCst);
     // The numbers that are reserved already last for a while.
     let (mut kept, mut refused) = (Vec::new(), None);
     while refused.is_none() {
@@ -279,8 +291,8 @@ async fn a_keychain_that_locks_refuses_a_push_and_the_client_goes_on_once_it_is_
             Err(error) => refused = Some((error.code(), error.retryable())),
         }
     }
-    assert_eq!(refused, Some((Code::StorageFull, true)));
-    locked.store(false, Ordering::SeqCst);
+    assert_eq!(refused, Some((code, true)), "{fault}");
+    failing.store(false, Ordering::SeqCst);
     kept.push(client.push_detached(&b"bread"[..], None).await.unwrap());
     assert_eq!(client.inspect().await.unwrap().pending, kept);
     client.close().await;
