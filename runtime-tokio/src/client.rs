@@ -139,10 +139,9 @@ impl SyncError {
             Self::Directory(DataDirFault::InUse) => Code::AlreadyRunning,
             Self::Key(KeyFault::Lost) => Code::KeyLost,
             Self::Key(KeyFault::Locked | KeyFault::Missing) => Code::KeychainLocked,
-            Self::Key(KeyFault::Full) | Self::Store(StoreFailure::Full) => Code::StorageFull,
-            Self::Directory(_) | Self::Key(_) | Self::Store(_) | Self::SetAside(_) | Self::System(_) => {
-                Code::StorageFailed
-            }
+            Self::Key(KeyFault::Full) => Code::StorageFull,
+            Self::Store(failure) => failure.code(),
+            Self::Directory(_) | Self::Key(_) | Self::SetAside(_) | Self::System(_) => Code::StorageFailed,
             Self::Invite(_) | Self::Address(_) => Code::InvalidArgs,
         }
     }

@@ -263,7 +263,7 @@ impl KeyStorage for Fickle {
 #[tokio::test]
 async fn a_keychain_that_locks_refuses_a_push_and_the_client_goes_on_once_it_is_unlocked() {
     for fault in [KeyFault::Locked, KeyFault::Missing] {
-        a_push_is_refused_while_the_counter_meets(fault, Code::StorageFull).await;
+        a_push_is_refused_while_the_counter_meets(fault, Code::KeychainLocked).await;
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Disk {
     Good,
     /// Has no room: rolls back cleanly, and refuses all until it is opened again.
     Full,
+    /// Has no key to write with, and refuses as a full one does.
+    Locked,
     /// Fails, and what it holds is anybody's guess.
     Broken,
 }
