@@ -34,19 +34,26 @@ pub(super) fn lints(mode: Mode) -> Result<Outcome, Failure> {
     Ok(Outcome::passed())
 }
 
-/// Without iroh there must still be a relay and a device, over TCP.
+/// Without iroh and keychain there must still be a relay and a device, over TCP and with a key file. Some of their tests exist only so.
 pub(super) fn features(mode: Mode) -> Result<Outcome, Failure> {
+    let mut outcome = Outcome::passed();
     for package in ["zerok-relay", "zerok"] {
         // One package a call: together, one could switch on what the other lacks. Clippy, as what iroh alone uses must not be left over.
-        let mut command = shell::cargo(["clippy", "--package", package, "--no-default-features"]);
-        shell::run(command.args(mode.locked()).args(["--", "-D", "warnings"]))?;
+        let only = ["--package", package, "--no-default-features"];
+        let mut command = shell::cargo(["clippy", "--all-targets"]);
+        shell::run(command.args(only).args(mode.locked()).args(["--", "-D", "warnings"]))?;
+        outcome = tested(&only, mode)?;
     }
-    Ok(Outcome::passed())
+    Ok(outcome)
 }
 
 pub(super) fn tests(mode: Mode) -> Result<Outcome, Failure> {
+    tested(&without_window(), mode)
+}
+
+fn tested(packages: &[&str], mode: Mode) -> Result<Outcome, Failure> {
     if shell::cargo_has("nextest") {
-        nextest(&without_window(), mode)?;
+        nextest(packages, mode)?;
         return Ok(Outcome::passed());
     }
     if mode == Mode::Strict {
@@ -54,7 +61,7 @@ pub(super) fn tests(mode: Mode) -> Result<Outcome, Failure> {
     }
     // Tests of one crate then share a process, and nothing keeps the heavy ones apart.
     println!("cargo-nextest is not installed; falling back to cargo test");
-    shell::run(shell::cargo(["test", "--lib", "--bins", "--tests"]).args(without_window()))?;
+    shell::run(shell::cargo(["test", "--lib", "--bins", "--tests"]).args(packages))?;
     Ok(Outcome::Passed("by cargo test, as cargo-nextest is not installed".to_owned()))
 }
 
