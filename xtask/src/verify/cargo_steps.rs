@@ -11,6 +11,8 @@ use crate::{
 
 /// Storms in one run.
 const SEEDS: &str = "2000";
+/// Blobs that each device of a demo writes: the fewest it takes.
+const BLOBS: &str = "100";
 
 /// Every package, or on a machine without the window layer all but those that need it. What is left out, the step `plugin` reports.
 fn packages() -> Vec<&'static str> {
@@ -73,6 +75,14 @@ pub(super) fn nextest(packages: &[&str], mode: Mode) -> Result<(), Failure> {
     };
     let mut command = shell::cargo(["nextest", "run", "--profile", profile]);
     shell::run(command.args(packages).args(mode.locked()))
+}
+
+/// The story of the README, short: it ends well only if both devices hold the same in the end.
+pub(super) fn demo(_: Mode) -> Result<Outcome, Failure> {
+    for transport in ["iroh", "tcp"] {
+        crate::demo::main(&["--transport", transport, "--blobs", BLOBS].map(str::to_owned))?;
+    }
+    Ok(Outcome::Passed(format!("{BLOBS} blobs each way, over iroh and TCP")))
 }
 
 /// Storms, in virtual time; the tests run none.

@@ -53,6 +53,7 @@ const STEPS: &[Step] = &[
     Step { id: "lints", title: "clippy without a warning", check: cargo_steps::lints },
     Step { id: "features", title: "relay and cli without iroh and keychain", check: cargo_steps::features },
     Step { id: "tests", title: "tests", check: cargo_steps::tests },
+    Step { id: "demo", title: "the demo, over both transports", check: cargo_steps::demo },
     Step { id: "storms", title: "storms in virtual time", check: cargo_steps::storms },
     Step { id: "plugin", title: "tests of the Tauri plugin and the notes app", check: window_steps::plugin },
     Step { id: "app", title: "two notes apps in real windows", check: window_steps::app },
