@@ -48,6 +48,9 @@ use crate::{
     secrets::{KeyFault, KeyStorageChoice, KeyStorageKind},
 };
 
+/// What a client that closes waits for its last flight, unless told otherwise.
+const QUICK: Duration = Duration::from_millis(500);
+
 /// How a client is set up.
 #[derive(Clone)]
 pub struct Options {
@@ -421,8 +424,13 @@ impl SyncClient {
         self.signal(Lifecycle::Started);
     }
 
-    /// On resume, after having slept for so long if known: probes the link or dials at once. Bursts count as one.
-    pub async fn sync_pending_then_pull(&self, slept: Duration) {
+    /// On resume: probes the link or dials at once. Bursts count as one.
+    pub async fn sync_pending_then_pull(&self) {
+        self.sync_pending_then_pull_after(Duration::ZERO).await;
+    }
+
+    /// The same, for whoever knows how long the process slept: a long sleep is heard even within a burst.
+    pub async fn sync_pending_then_pull_after(&self, slept: Duration) {
         self.signal(Lifecycle::Resumed { slept });
     }
 
@@ -438,9 +446,14 @@ impl SyncClient {
         timeout(budget, status.wait_for(|status| status.pending == 0)).await.is_ok_and(|seen| seen.is_ok())
     }
 
-    /// On close: one flight for what is queued, then the client stops for good, unless a resume comes first. Returns within the budget
-    /// whatever happens. Answers whether the relay holds everything. For a pause, use [`flush`](Self::flush).
-    pub async fn quick_flush(&self, budget: Duration) -> bool {
+    /// On close: one flight for what is queued, then the client stops for good, unless a resume comes first. Returns within half a
+    /// second whatever happens. Answers whether the relay holds everything. For a pause, use [`flush`](Self::flush).
+    pub async fn quick_flush(&self) -> bool {
+        self.quick_flush_within(QUICK).await
+    }
+
+    /// The same within a budget of one's own.
+    pub async fn quick_flush_within(&self, budget: Duration) -> bool {
         self.signal(Lifecycle::Closing);
         let mut stopped = self.shared.stopped.clone();
         // What is over early or late is judged by what is still pending.

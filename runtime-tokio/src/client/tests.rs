@@ -164,7 +164,7 @@ async fn signals_in_any_order_are_harmless_and_a_closed_client_says_that_it_is()
     let client = open(directory.path()).await;
     let mut events = client.events();
     client.network_changed(false);
-    client.sync_pending_then_pull(Duration::from_secs(3600)).await;
+    client.sync_pending_then_pull_after(Duration::from_secs(3600)).await;
     client.connect_and_pull().await;
     client.mark_pending_for_next_launch();
     client.enable().await.unwrap();
@@ -175,6 +175,34 @@ async fn signals_in_any_order_are_harmless_and_a_closed_client_says_that_it_is()
     assert!(matches!(client.inspect().await, Err(SyncError::Stopped(Code::Cancelled))));
     while events.recv().await.is_ok() {}
     assert!(client.events().recv().await.is_err());
+}
+
+/// The triggers as the specification's text has them, call by call.
+#[tokio::test]
+async fn the_triggers_are_called_as_they_were_specified() {
+    async fn on_app_start(sync_client: &SyncClient) {
+        sync_client.connect_and_pull().await;
+    }
+    async fn on_app_resume(sync_client: &SyncClient) {
+        sync_client.sync_pending_then_pull().await;
+    }
+    async fn on_app_close(sync_client: &SyncClient) {
+        sync_client.mark_pending_for_next_launch();
+        let _ = tokio::time::timeout(Duration::from_millis(500), sync_client.quick_flush()).await;
+    }
+    /// What a save shows: synced with its cursor, or pending.
+    async fn save(sync: &SyncClient, blob: Vec<u8>) -> Option<Position> {
+        sync.push(blob, None).await.ok().map(|result| result.cursor)
+    }
+    let directory = TempDir::new().unwrap();
+    let client = open(directory.path()).await;
+    client.enable().await.unwrap();
+    on_app_start(&client).await;
+    on_app_resume(&client).await;
+    assert_eq!(save(&client, b"milk".to_vec()).await, None, "without a relay it is pending");
+    assert_eq!(client.inspect().await.unwrap().pending.len(), 1);
+    on_app_close(&client).await;
+    assert!(matches!(client.inspect().await, Err(SyncError::Stopped(_))));
 }
 
 #[tokio::test]
@@ -206,7 +234,7 @@ async fn a_started_client_dials_its_relay_sends_its_first_flight_and_tries_again
     .unwrap();
     client.enable().await.unwrap();
     for _ in 0..2 {
-        client.sync_pending_then_pull(Duration::from_secs(60)).await;
+        client.sync_pending_then_pull_after(Duration::from_secs(60)).await;
         let mut link = acceptor.accept().await.unwrap();
         let mut preamble = [0; 3];
         link.io.read_exact(&mut preamble).await.unwrap();
@@ -359,7 +387,7 @@ async fn quick_flush_returns_within_its_budget_whatever_the_machine_does() {
     let directory = TempDir::new().unwrap();
     let client = launch(&directory, |_deaf| Vec::new());
     let asked = Instant::now();
-    client.quick_flush(Duration::from_millis(50)).await;
+    client.quick_flush_within(Duration::from_millis(50)).await;
     let took = asked.elapsed();
     assert!(took >= Duration::from_millis(50) && took < Duration::from_secs(5), "{took:?}");
 }
