@@ -20,7 +20,7 @@ use bytes::Bytes;
 use thiserror::Error;
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use zerok_core::{
     address::{AddressFault, RelayAddress},
@@ -439,11 +439,19 @@ impl SyncClient {
         self.signal(Lifecycle::Suspending);
     }
 
-    /// On pause: waits until the relay holds what is queued, no longer than the budget. Stays connected. Answers whether it does.
+    /// On pause: waits until the relay holds what is queued and the disk what has happened, no longer than the budget. Stays connected.
+    /// Answers whether the relay does.
     pub async fn flush(&self, budget: Duration) -> bool {
         self.signal(Lifecycle::Suspending);
+        let end = Instant::now() + budget;
         let mut status = self.shared.status.clone();
-        timeout(budget, status.wait_for(|status| status.pending == 0)).await.is_ok_and(|seen| seen.is_ok())
+        // A fifth is kept for the disk, as a relay out of reach takes all it is given.
+        let held = timeout_at(end - budget / 5, status.wait_for(|status| status.pending == 0))
+            .await
+            .is_ok_and(|seen| seen.is_ok());
+        // An answer leaves once everything before it is durable: a process that is frozen now holds no transaction of that open.
+        let _late = timeout_at(end, self.call(ClientCommand::Inspect)).await;
+        held
     }
 
     /// On close: one flight for what is queued, then the client stops for good, unless a resume comes first. Returns within half a

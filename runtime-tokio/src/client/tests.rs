@@ -393,6 +393,28 @@ async fn quick_flush_returns_within_its_budget_whatever_the_machine_does() {
 }
 
 #[tokio::test]
+async fn a_flush_waits_for_the_disk_too_within_its_budget() {
+    // A plugin waits for it on another thread.
+    fn sent<T: Send>(future: T) -> T {
+        future
+    }
+    let budget = Duration::from_millis(50);
+    let directory = TempDir::new().unwrap();
+    // Nothing is pending, and no answer comes, as while the batch before it is being written.
+    let client = launch(&directory, |_writing| Vec::new());
+    let asked = Instant::now();
+    assert!(sent(client.flush(budget)).await);
+    assert!(asked.elapsed() >= budget, "{:?}", asked.elapsed());
+    let directory = TempDir::new().unwrap();
+    let client = launch(&directory, |input| match input {
+        ClientInput::Command(command, _) => vec![ClientOutput::Done { command, result: Err(Code::Busy.into()) }],
+        _ => Vec::new(),
+    });
+    // It would be stuck for an hour.
+    assert!(client.flush(Duration::from_secs(3600)).await);
+}
+
+#[tokio::test]
 async fn a_call_whose_future_is_dropped_is_cancelled_and_a_push_is_not() {
     let directory = TempDir::new().unwrap();
     let client = launch(&directory, |input| match input {
