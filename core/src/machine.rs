@@ -215,6 +215,9 @@ pub enum StoreFailure {
     /// No key to write with while the keychain is locked; rolled back cleanly, like `Full`.
     #[error("the keychain is locked or missing")]
     Locked,
+    /// Another process holds the database; rolled back cleanly, like `Full`.
+    #[error("another process holds the database")]
+    Busy,
     /// Reading, writing or syncing failed. What is on disk is unknown until it is read again.
     #[error("the store could not read, write or sync")]
     Io,
@@ -229,7 +232,7 @@ pub enum StoreFailure {
 impl StoreFailure {
     /// Whether the batch was rolled back cleanly, so that nothing is lost and a later one may succeed.
     pub const fn may_pass(self) -> bool {
-        matches!(self, Self::Full | Self::Locked)
+        matches!(self, Self::Full | Self::Locked | Self::Busy)
     }
 
     /// What an application is told.
@@ -237,6 +240,7 @@ impl StoreFailure {
         match self {
             Self::Full => Code::StorageFull,
             Self::Locked => Code::KeychainLocked,
+            Self::Busy => Code::AlreadyRunning,
             Self::Io | Self::Corrupt | Self::TooNew => Code::StorageFailed,
         }
     }

@@ -65,6 +65,7 @@ fn step(source: &mut Source<'_>, rig: &mut DeviceRig, peers: &mut Peers) {
             let failure = match source.below(8) {
                 7 => StoreFailure::Io,
                 6 => StoreFailure::Locked,
+                5 => StoreFailure::Busy,
                 _ => StoreFailure::Full,
             };
             rig.store_answers(Some(failure));

@@ -32,6 +32,8 @@ pub enum Disk {
     Full,
     /// Has no key to write with, and refuses as a full one does.
     Locked,
+    /// Is held by another process, and refuses as a full one does.
+    Busy,
     /// Fails, and what it holds is anybody's guess.
     Broken,
 }

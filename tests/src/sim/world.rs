@@ -480,6 +480,7 @@ impl World {
                 let failure = match node.disk {
                     Disk::Broken => StoreFailure::Io,
                     Disk::Locked => StoreFailure::Locked,
+                    Disk::Busy => StoreFailure::Busy,
                     // What refused once refuses until it is opened again.
                     Disk::Full | Disk::Good => StoreFailure::Full,
                 };

@@ -68,7 +68,7 @@ impl Storm {
             Fault::DiskSlow => self.disk(device, |node| node.disk_delay = millis(3_000)),
             Fault::DiskStalled => self.disk(device, |node| node.disk_stalled = true),
             Fault::DiskFull => {
-                let refuses = [Disk::Full, Disk::Locked][much as usize % 2];
+                let refuses = [Disk::Full, Disk::Locked, Disk::Busy][much as usize % 3];
                 self.disk(device, |node| node.disk = refuses)
             }
             Fault::DiskFailed => self.disk(device, |node| node.disk = Disk::Broken),

@@ -30,16 +30,19 @@ fn d7_a_push_on_a_full_disk_is_refused_and_works_once_there_is_room() {
 }
 
 #[test]
-fn a_locked_keychain_is_named_and_nothing_is_lost_meanwhile() {
-    let (mut world, laptop) = online(ChannelKind::Noise);
-    world.devices[laptop].disk = Disk::Locked;
-    assert_eq!(code(push(&mut world, laptop, "milk")), Code::KeychainLocked);
-    let status = report(&mut world, laptop).status;
-    assert_eq!((status.indicator, status.last_error), (Indicator::Failed, Some(Code::KeychainLocked)));
-    world.devices[laptop].disk = Disk::Good;
-    world.run_until("back", |world| world.devices[laptop].is_connected());
-    push(&mut world, laptop, "milk").expect("unlocked again");
-    assert_eq!(report(&mut world, laptop).status.indicator, Indicator::Synced);
+fn a_locked_keychain_or_a_database_in_other_hands_is_named_and_nothing_is_lost_meanwhile() {
+    for (disk, told) in [(Disk::Locked, Code::KeychainLocked), (Disk::Busy, Code::AlreadyRunning)] {
+        let (mut world, laptop) = online(ChannelKind::Noise);
+        push(&mut world, laptop, "bread").expect("the relay holds it");
+        world.devices[laptop].disk = disk;
+        assert_eq!(code(push(&mut world, laptop, "milk")), told);
+        let status = report(&mut world, laptop).status;
+        assert_eq!((status.indicator, status.last_error), (Indicator::Failed, Some(told)));
+        world.devices[laptop].disk = Disk::Good;
+        world.run_until("back", |world| world.devices[laptop].is_connected());
+        push(&mut world, laptop, "milk").expect("it is free again");
+        assert_eq!(report(&mut world, laptop).status.indicator, Indicator::Synced);
+    }
 }
 
 #[test]
