@@ -351,6 +351,23 @@ fn a_code_is_taken_from_standard_input_where_no_other_user_sees_it() {
 }
 
 #[test]
+fn d15_a_newer_version_s_database_asks_for_an_update_in_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = device(folder.path());
+    // SQLite keeps the version at byte 60, big endian.
+    let file = data.join("client.db");
+    let mut database = std::fs::read(&file).unwrap();
+    database[60..64].copy_from_slice(&1_000_000_u32.to_be_bytes());
+    std::fs::write(&file, &database).unwrap();
+    let output = run(&data, &["status", "--offline", "--json"]);
+    assert_eq!((status(&output), &objects(&output)[0]["error"]["code"]), (4, &"updateNeeded".into()));
+    let doctor = objects(&run(&data, &["doctor", "--json"])).remove(0);
+    let store = doctor["checks"].as_array().unwrap().iter().find(|check| check["check"] == "store").unwrap();
+    assert_eq!(store["code"], "updateNeeded", "{doctor}");
+    assert_eq!(std::fs::read(&file).unwrap(), database, "it is left alone");
+}
+
+#[test]
 fn a_damaged_database_is_not_replaced_before_someone_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let data = device(folder.path());

@@ -241,7 +241,8 @@ impl StoreFailure {
             Self::Full => Code::StorageFull,
             Self::Locked => Code::KeychainLocked,
             Self::Busy => Code::AlreadyRunning,
-            Self::Io | Self::Corrupt | Self::TooNew => Code::StorageFailed,
+            Self::TooNew => Code::UpdateNeeded,
+            Self::Io | Self::Corrupt => Code::StorageFailed,
         }
     }
 }

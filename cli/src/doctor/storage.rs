@@ -64,7 +64,7 @@ pub(crate) fn fault(error: &SyncError) -> Check {
         }
         SyncError::Key(fault) => key_fault(*fault),
         SyncError::Store(StoreFailure::TooNew) => {
-            Check::problem("store", Code::UpdateNeeded, "A newer version of this program wrote the database.")
+            Check::problem("store", code, "A newer version of this program wrote the database.")
         }
         SyncError::Store(StoreFailure::Corrupt) => {
             Check::problem("store", code, "The database was damaged. It was set aside, so the next start begins anew.")

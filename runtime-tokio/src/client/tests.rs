@@ -349,6 +349,19 @@ async fn a_damaged_database_is_never_followed_by_a_new_identity_in_silence() {
     assert_eq!(client.info().kept_aside.len(), 1, "it is still there to be looked at");
 }
 
+#[tokio::test]
+async fn d15_a_store_of_a_newer_version_asks_for_an_update_and_is_left_alone() {
+    let directory = TempDir::new().unwrap();
+    open(directory.path()).await.close().await;
+    let database = rusqlite::Connection::open(directory.path().join("client.db")).unwrap();
+    database.pragma_update(None, "user_version", 1_000_000).unwrap();
+    drop(database);
+    let before = std::fs::read(directory.path().join("client.db")).unwrap();
+    let newer = SyncClient::open(options(directory.path())).await.unwrap_err();
+    assert_eq!((newer.code(), newer.retryable()), (Code::UpdateNeeded, false), "{newer}");
+    assert_eq!(std::fs::read(directory.path().join("client.db")).unwrap(), before);
+}
+
 // ---- with a machine that does as it is told
 
 type Script = fn(ClientInput) -> Vec<ClientOutput>;
