@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use crate::common::{joiner, online, pair, push, report};
-use zerok_core::{channel::ChannelKind, client::command::Device};
+use crate::common::{invite, newcomer, online, pair, push, report};
+use zerok_core::{
+    channel::ChannelKind,
+    client::command::{ClientCommand, ClientEvent, Device},
+};
 use zerok_testkit::sim::World;
 
 const HOURS: i64 = 3_600_000;
@@ -44,4 +47,18 @@ fn a_clock_that_was_set_right_is_forgotten_with_the_next_record() {
     world.run(Duration::from_secs(1));
     let written = knows(&mut world, laptop, "phone").last_written.expect("it wrote");
     assert!(written <= world.wall_clock_of(laptop), "{written:?}");
+}
+
+#[test]
+fn a_device_that_was_admitted_has_not_been_heard_before_it_says_something() {
+    let (mut world, laptop) = online(ChannelKind::Noise);
+    let invite = invite(&mut world, laptop);
+    let phone = newcomer(&mut world, "phone");
+    world.send(phone, ClientCommand::Join { invite, name: "phone".into() });
+    let used = |event: &ClientEvent| matches!(event, ClientEvent::InviteUsed { .. });
+    world.run_until("it is admitted", |world| world.devices[laptop].events.iter().any(used));
+    world.kill_device(phone);
+    world.run(Duration::from_secs(20));
+    // Its keys had not reached it, so it never will, as this one; others that were admitted just take their time.
+    assert_eq!(knows(&mut world, laptop, "phone").last_heard, None);
 }
