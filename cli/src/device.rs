@@ -125,7 +125,7 @@ pub(crate) fn require_relay(report: &Report) -> Outcome<()> {
 
 /// Ends in good order: one flight for what is on its way, then the directory is free.
 pub(crate) async fn close(client: SyncClient) {
-    client.quick_flush(FLUSH).await;
+    client.quick_flush_within(FLUSH).await;
     // Closing may wait for a disk; the process's end frees the lock as well.
     let _over = timeout(FLUSH, client.close()).await;
 }

@@ -88,7 +88,7 @@ codes! {
     /// Something was altered.
     Tampered = "tampered", false, "A blob was altered or forged. It was not delivered.";
     /// Written by a newer version.
-    UpdateNeeded = "updateNeeded", false, "Another device uses a newer version. Update this one; nothing is lost meanwhile.";
+    UpdateNeeded = "updateNeeded", false, "A newer version wrote this, here or on another device. Update this one; nothing is lost meanwhile.";
     /// Two histories.
     Fork = "fork", false, "Devices were shown different histories.";
     /// A device signed two records for one place.

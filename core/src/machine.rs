@@ -10,6 +10,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::{
+    error::Code,
     ids::{BatchId, LinkId, LoadId, TransportId},
     time::Time,
 };
@@ -187,7 +188,8 @@ pub enum StoreInput<R: StoreRole> {
         /// What `batch` reports, one per operation that reports anything.
         outcomes: Vec<R::Outcome>,
     },
-    /// This batch did not happen. After [`StoreFailure::Full`] the store refuses every later batch too, until it is asked to open again.
+    /// This batch did not happen. After a failure that [may pass](StoreFailure::may_pass) the store refuses every later batch too, until
+    /// it is asked to open again.
     PersistFailed {
         /// The batch.
         batch: BatchId,
@@ -207,9 +209,15 @@ pub enum StoreInput<R: StoreRole> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum StoreFailure {
-    /// No room, or no key to write with while the keychain is locked; rolled back cleanly. Nothing is lost and it may work later.
-    #[error("the disk or the database's own limit is full, or the keychain is locked")]
+    /// No room; rolled back cleanly. Nothing is lost and it may work later.
+    #[error("the disk or the database's own limit is full")]
     Full,
+    /// No key to write with while the keychain is locked; rolled back cleanly, like `Full`.
+    #[error("the keychain is locked or missing")]
+    Locked,
+    /// Another process holds the database; rolled back cleanly, like `Full`.
+    #[error("another process holds the database")]
+    Busy,
     /// Reading, writing or syncing failed. What is on disk is unknown until it is read again.
     #[error("the store could not read, write or sync")]
     Io,
@@ -219,4 +227,22 @@ pub enum StoreFailure {
     /// A newer version wrote it.
     #[error("the database was written by a newer version")]
     TooNew,
+}
+
+impl StoreFailure {
+    /// Whether the batch was rolled back cleanly, so that nothing is lost and a later one may succeed.
+    pub const fn may_pass(self) -> bool {
+        matches!(self, Self::Full | Self::Locked | Self::Busy)
+    }
+
+    /// What an application is told.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Full => Code::StorageFull,
+            Self::Locked => Code::KeychainLocked,
+            Self::Busy => Code::AlreadyRunning,
+            Self::TooNew => Code::UpdateNeeded,
+            Self::Io | Self::Corrupt => Code::StorageFailed,
+        }
+    }
 }

@@ -153,7 +153,7 @@ impl Config {
             return value("iroh.enabled", "this relay was built without iroh");
         }
         let limits = &self.limits;
-        let least: [(&'static str, u64, u64); 13] = [
+        let least: [(&'static str, u64, u64); 21] = [
             ("limits.window", limits.window as u64, 16 * 1024),
             ("limits.page_bytes", limits.page_bytes.into(), 16 * 1024),
             ("limits.links", limits.links as u64, 1),
@@ -167,6 +167,16 @@ impl Config {
             ("limits.sweep", limits.sweep.as_secs(), 1),
             ("limits.sweep_clamp", limits.sweep_clamp.as_secs(), 1),
             ("limits.stall", limits.stall.as_secs(), 1),
+            // An invite has two.
+            ("limits.mailboxes_per_group", limits.mailboxes_per_group.into(), 2),
+            ("limits.mailboxes_per_origin", limits.mailboxes_per_origin as u64, 2),
+            ("limits.mailboxes", limits.mailboxes as u64, 2),
+            // L20: a device that hears nothing asks after four minutes, and waits ten seconds.
+            ("limits.idle", limits.idle.as_secs(), 250),
+            ("limits.drain_retry", limits.drain_retry.as_secs(), 1),
+            ("limits.uncommitted_link", limits.uncommitted_link as u64, MAX_BLOB as u64),
+            ("limits.uncommitted", limits.uncommitted as u64, MAX_BLOB as u64),
+            ("limits.rates", limits.rates as u64, 1),
         ];
         for (key, is, least) in least {
             if is < least {

@@ -8,7 +8,10 @@ mod metrics;
 use std::{
     convert::Infallible,
     path::PathBuf,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -47,6 +50,8 @@ pub(crate) struct Observed {
     pub(crate) db: Arc<RelayDb>,
     pub(crate) machines: Vec<mpsc::Sender<machines::Request>>,
     pub(crate) draining: watch::Receiver<bool>,
+    /// A listener is gone.
+    pub(crate) deaf: Arc<AtomicBool>,
     pub(crate) started: Instant,
     pub(crate) data: PathBuf,
 }
@@ -106,6 +111,13 @@ async fn answer(observed: &Observed, request: &Request<Incoming>) -> Response<Fu
     }
 }
 
+/// How it stands, and whether that is well.
+#[cfg(test)]
+pub(crate) async fn standing(observed: &Observed) -> (&'static str, bool) {
+    let health = Health::of(observed).await;
+    (health.status, health.serves())
+}
+
 fn text(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
@@ -138,6 +150,7 @@ impl Health {
             () if failed => "failed",
             () if *observed.draining.borrow() => "draining",
             () if !answering => "stuck",
+            () if observed.deaf.load(Ordering::Relaxed) => "deaf",
             // Pulls still work, so this is no reason to restart.
             () if full => "full",
             () => "ok",

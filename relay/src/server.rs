@@ -9,7 +9,15 @@
 //! Draining: nothing is accepted any more, what is under way is answered, clients are told when to come back (G16). The store closes
 //! last, after everything it was given.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use thiserror::Error;
 use tokio::{
@@ -171,9 +179,11 @@ pub async fn serve(config: Config) -> Result<Server, ServeError> {
     for acceptor in acceptors {
         accepting.spawn(deal(acceptor, requests.clone(), pseudonyms.clone()));
     }
+    let deaf = Arc::new(AtomicBool::new(false));
     let mut http_task = JoinSet::new();
     let http = listener.map(|(listener, bound)| {
         let observed = Observed {
+            deaf: Arc::clone(&deaf),
             db: Arc::clone(&db),
             machines: requests.clone(),
             draining: draining.clone(),
@@ -185,7 +195,7 @@ pub async fn serve(config: Config) -> Result<Server, ServeError> {
     });
     let (say_ended, ended) = watch::channel(None);
     tokio::spawn(async move {
-        let ending = supervise(running, accepting, &requests, draining).await;
+        let ending = supervise(running, accepting, &requests, draining, &deaf).await;
         #[cfg(feature = "iroh")]
         if let Some(iroh) = iroh {
             iroh.close().await;
@@ -267,11 +277,19 @@ async fn supervise(
     mut accepting: JoinSet<()>,
     machines: &[mpsc::Sender<Request>],
     mut draining: watch::Receiver<bool>,
+    deaf: &AtomicBool,
 ) -> Ending {
-    let asked = tokio::select! {
-        // The sender is gone when the server was dropped, which asks for the same.
-        _ = draining.wait_for(|drain| *drain) => true,
-        _ = running.join_next() => false,
+    let asked = loop {
+        tokio::select! {
+            // The sender is gone when the server was dropped, which asks for the same.
+            _ = draining.wait_for(|drain| *drain) => break true,
+            _ = running.join_next() => break false,
+            Some(_over) = accepting.join_next() => {
+                // Links that are open go on, so this is no reason to end them; whoever watches `/health` restarts.
+                tracing::error!("a listener ended by itself; no more links are taken from it");
+                deaf.store(true, Ordering::Relaxed);
+            }
+        }
     };
     accepting.shutdown().await;
     if asked {
@@ -285,3 +303,6 @@ async fn supervise(
     while running.join_next().await.is_some() {}
     if asked { Ending::Drained } else { Ending::StoreFailed }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,12 @@ fn command(data: &Path, verb: &str) -> Command {
 }
 
 fn start(data: &Path) -> Relay {
-    let mut child = command(data, "serve").arg("--json").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    started(command(data, "serve").arg("--json").stderr(Stdio::null()))
+}
+
+/// Starts a relay that answers in JSON.
+fn started(command: &mut Command) -> Relay {
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let said: serde_json::Value = serde_json::from_str(&line).expect("one JSON object");
@@ -37,6 +42,32 @@ fn start(data: &Path) -> Relay {
         child,
         address: said["address"].as_str().unwrap().parse().unwrap(),
         http: said["http"].as_str().unwrap().parse().unwrap(),
+    }
+}
+
+/// A relay whose log somebody reads.
+struct Talkative {
+    relay: Relay,
+    log: std::thread::JoinHandle<String>,
+}
+
+fn talk(command: &mut Command) -> Talkative {
+    let mut relay = started(command.stderr(Stdio::piped()));
+    let mut log = relay.child.stderr.take().unwrap();
+    let log = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        log.read_to_end(&mut text).unwrap();
+        String::from_utf8_lossy(&text).into_owned()
+    });
+    Talkative { relay, log }
+}
+
+impl Talkative {
+    /// Stops it. Everything it said, and its address.
+    fn ended(mut self) -> (String, RelayAddress) {
+        signal(&self.relay.child, "-TERM");
+        self.relay.child.wait().unwrap();
+        (self.log.join().unwrap(), self.relay.address.clone())
     }
 }
 
@@ -146,32 +177,16 @@ fn check_reports_what_it_found() {
 #[test]
 fn c14_the_most_talkative_log_holds_no_id_and_no_key() {
     let temp = tempfile::tempdir().unwrap();
-    let mut child = command(temp.path(), "serve")
-        .args(["--json", "--log", "trace"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let said: serde_json::Value = serde_json::from_str(&line).unwrap();
-    let address: RelayAddress = said["address"].as_str().unwrap().parse().unwrap();
-    let mut log = child.stderr.take().unwrap();
-    let reader = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        log.read_to_end(&mut text).unwrap();
-        String::from_utf8_lossy(&text).into_owned()
-    });
+    let talkative = talk(command(temp.path(), "serve").args(["--json", "--log", "trace"]));
+    let address = &talkative.relay.address;
     let mut group = Group::new(1);
     let laptop = group.device();
-    let mut link = group.dial(&laptop, &address, everything());
+    let mut link = group.dial(&laptop, address, everything());
     link.push([blob(1)]);
     link.pushed(1);
     let relay_id = link.welcome.relay_id.to_string();
     drop(link);
-    signal(&child, "-TERM");
-    child.wait().unwrap();
-    let log = reader.join().unwrap();
+    let (log, address) = talkative.ended();
     assert!(log.contains("accepted a link"), "the log is on: {log}");
     let serving = log.lines().find(|line| line.contains("serving")).expect("it says where it listens");
     let places = [format!("tcp={}", address.tcp[0]), "iroh=off".to_owned(), "http=127.0.0.1:".to_owned()];
@@ -182,4 +197,42 @@ fn c14_the_most_talkative_log_holds_no_id_and_no_key() {
     for secret in [hex, public, relay_id] {
         assert!(!log.contains(&secret[..12]), "{secret} is in the log");
     }
+}
+
+/// iroh and its QUIC know who and where a peer is, and at these levels they would say it.
+#[cfg(feature = "iroh")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c14_the_most_talkative_log_names_no_peer_over_iroh_either() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use zerok_iroh::{IrohAcceptor, IrohDialer, Options};
+    use zerok_tokio::link::Dialer as _;
+
+    let temp = tempfile::tempdir().unwrap();
+    let free = || std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut relay = Command::new(env!("CARGO_BIN_EXE_zerok-relay"));
+    relay.args(["serve", "--json", "--log", "trace,iroh=trace,noq_proto=trace", "--no-tcp", "--http", "127.0.0.1:0"]);
+    relay.arg("--iroh-bind").arg(free().to_string()).arg("--data").arg(temp.path());
+    let talkative = talk(&mut relay);
+    let address = &talkative.relay.address;
+
+    let (secret, place) = ([2; 32], free());
+    let peer = IrohAcceptor::bind(&Options::new(&secret).bind(free())).await.unwrap().route().await.endpoint;
+    let dialer = IrohDialer::new(Options::new(&secret).bind(place));
+    let mut link = dialer.dial(address).await.unwrap();
+    // No preamble: the relay says nothing and ends the link.
+    link.io.write_all(b"something else entirely").await.unwrap();
+    assert!(matches!(link.io.read(&mut [0]).await, Ok(0) | Err(_)));
+    drop(link);
+    dialer.close().await;
+    let (log, address) = talkative.ended();
+
+    assert!(log.contains("accepted a link"), "the log is on: {log}");
+    let foreign = |line: &&str| line.contains("iroh") && !line.contains("zerok_") || line.contains("noq");
+    assert_eq!(log.lines().find(foreign), None);
+    let relay = address.iroh.as_ref().unwrap().endpoint;
+    for endpoint in [peer, relay] {
+        let hex: String = endpoint.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(!log.contains(&hex[..10]), "{hex} is in the log: {log}");
+    }
+    assert!(!log.contains(&place.to_string()), "{place} is in the log: {log}");
 }

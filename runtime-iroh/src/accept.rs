@@ -21,6 +21,7 @@ use zerok_tokio::{
 
 use crate::{
     endpoint::{IrohFault, Nat, Options, Side, bind},
+    failure,
     stream::LinkStream,
 };
 
@@ -106,7 +107,8 @@ async fn open(incoming: Incoming, endpoint: Endpoint) -> Option<Opened> {
     // iroh manages the paths of a connection, the direct one behind a relay included, once somebody has waited for its handshake.
     tokio::spawn(async move {
         if let Err(error) = connection.handshake_completed().await {
-            tracing::debug!(%error, "handshake of an accepted link failed");
+            // Not the error itself, which may quote the peer.
+            tracing::debug!(reason = ?failure::of_connecting(&error), "handshake of an accepted link failed");
         }
     });
     Some(Opened { io: Box::new(LinkStream::new(streams, endpoint)), transport, origin })

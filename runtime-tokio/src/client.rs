@@ -20,7 +20,7 @@ use bytes::Bytes;
 use thiserror::Error;
 use tokio::{
     sync::{broadcast, mpsc, oneshot, watch},
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 use zerok_core::{
     address::{AddressFault, RelayAddress},
@@ -47,6 +47,9 @@ use crate::{
     link::Dialer,
     secrets::{KeyFault, KeyStorageChoice, KeyStorageKind},
 };
+
+/// What a client that closes waits for its last flight, unless told otherwise.
+const QUICK: Duration = Duration::from_millis(500);
 
 /// How a client is set up.
 #[derive(Clone)]
@@ -139,10 +142,9 @@ impl SyncError {
             Self::Directory(DataDirFault::InUse) => Code::AlreadyRunning,
             Self::Key(KeyFault::Lost) => Code::KeyLost,
             Self::Key(KeyFault::Locked | KeyFault::Missing) => Code::KeychainLocked,
-            Self::Store(StoreFailure::Full) => Code::StorageFull,
-            Self::Directory(_) | Self::Key(_) | Self::Store(_) | Self::SetAside(_) | Self::System(_) => {
-                Code::StorageFailed
-            }
+            Self::Key(KeyFault::Full) => Code::StorageFull,
+            Self::Store(failure) => failure.code(),
+            Self::Directory(_) | Self::Key(_) | Self::SetAside(_) | Self::System(_) => Code::StorageFailed,
             Self::Invite(_) | Self::Address(_) => Code::InvalidArgs,
         }
     }
@@ -422,8 +424,13 @@ impl SyncClient {
         self.signal(Lifecycle::Started);
     }
 
-    /// On resume, after having slept for so long if known: probes the link or dials at once. Bursts count as one.
-    pub async fn sync_pending_then_pull(&self, slept: Duration) {
+    /// On resume: probes the link or dials at once. Bursts count as one.
+    pub async fn sync_pending_then_pull(&self) {
+        self.sync_pending_then_pull_after(Duration::ZERO).await;
+    }
+
+    /// The same, for whoever knows how long the process slept: a long sleep is heard even within a burst.
+    pub async fn sync_pending_then_pull_after(&self, slept: Duration) {
         self.signal(Lifecycle::Resumed { slept });
     }
 
@@ -432,16 +439,29 @@ impl SyncClient {
         self.signal(Lifecycle::Suspending);
     }
 
-    /// On pause: waits until the relay holds what is queued, no longer than the budget. Stays connected. Answers whether it does.
+    /// On pause: waits until the relay holds what is queued and the disk what has happened, no longer than the budget. Stays connected.
+    /// Answers whether the relay does.
     pub async fn flush(&self, budget: Duration) -> bool {
         self.signal(Lifecycle::Suspending);
+        let end = Instant::now() + budget;
         let mut status = self.shared.status.clone();
-        timeout(budget, status.wait_for(|status| status.pending == 0)).await.is_ok_and(|seen| seen.is_ok())
+        // A fifth is kept for the disk, as a relay out of reach takes all it is given.
+        let held = timeout_at(end - budget / 5, status.wait_for(|status| status.pending == 0))
+            .await
+            .is_ok_and(|seen| seen.is_ok());
+        // An answer leaves once everything before it is durable: a process that is frozen now holds no transaction of that open.
+        let _late = timeout_at(end, self.call(ClientCommand::Inspect)).await;
+        held
     }
 
-    /// On close: one flight for what is queued, then the client stops for good, unless a resume comes first. Returns within the budget
-    /// whatever happens. Answers whether the relay holds everything. For a pause, use [`flush`](Self::flush).
-    pub async fn quick_flush(&self, budget: Duration) -> bool {
+    /// On close: one flight for what is queued, then the client stops for good, unless a resume comes first. Returns within half a
+    /// second whatever happens. Answers whether the relay holds everything. For a pause, use [`flush`](Self::flush).
+    pub async fn quick_flush(&self) -> bool {
+        self.quick_flush_within(QUICK).await
+    }
+
+    /// The same within a budget of one's own.
+    pub async fn quick_flush_within(&self, budget: Duration) -> bool {
         self.signal(Lifecycle::Closing);
         let mut stopped = self.shared.stopped.clone();
         // What is over early or late is judged by what is still pending.

@@ -21,7 +21,7 @@
 mod file;
 mod keychain;
 
-use std::{fmt, path::Path, time::Duration};
+use std::{fmt, io, path::Path, time::Duration};
 
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -78,9 +78,22 @@ pub enum KeyFault {
     /// What lies there is no key of ours.
     #[error("what is stored as key is none")]
     Damaged,
+    /// There is no room for it. What lay there still does.
+    #[error("there is no room for the key")]
+    Full,
     /// The place cannot be read or written.
     #[error("the key's place cannot be read or written")]
     Unavailable,
+}
+
+impl KeyFault {
+    /// A full disk passes, and what lay there still does: files are replaced by ones that were written before.
+    fn of_io(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Unavailable,
+        }
+    }
 }
 
 /// The key and the counter beside it.

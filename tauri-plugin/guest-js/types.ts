@@ -99,7 +99,7 @@ export interface Device {
   id: string;
   name: string;
   thisDevice: boolean;
-  /** When it was last heard from, by its own clock. */
+  /** When a record of its own last came in, by this device's clock; `null` before the first. */
   lastHeard: number | null;
 }
 

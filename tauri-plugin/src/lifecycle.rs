@@ -75,7 +75,7 @@ impl SyncState {
         tokio::time::sleep(wait).await;
         let away = self.pulse().acts();
         match self.slot().client(Want::Again).await {
-            Ok(client) => client.sync_pending_then_pull(away).await,
+            Ok(client) => client.sync_pending_then_pull_after(away).await,
             Err(error) => told_elsewhere(Err::<(), _>(error)),
         }
     }

@@ -193,7 +193,7 @@ pub struct Device {
     pub name: String,
     /// Whether it is this one.
     pub this_device: bool,
-    /// When it was last heard from, by its own clock.
+    /// When a record of its own last came in, by this device's clock.
     pub last_heard: Option<u64>,
 }
 

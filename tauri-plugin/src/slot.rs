@@ -132,7 +132,7 @@ impl Slot {
             let _turn = slot.turn.lock().await;
             let Some(client) = slot.now() else { return };
             client.mark_pending_for_next_launch();
-            client.quick_flush(budget).await;
+            client.quick_flush_within(budget).await;
             let last = Status { state: ConnectionState::Disabled, attempt: 0, ..client.status().into() };
             *slot.change() = State::Closed(Status { indicator: Indicator::Offline, ..last });
             client.close().await;

@@ -1,11 +1,11 @@
 //! Can this machine's clock be right?
 //!
 //! A relay never tells its time over the protocol, so this judges by what is known: when this program can have been written at the
-//! earliest, what this device itself wrote under its clock, and what other devices wrote under theirs. The clock labels records and
-//! seeds cursors; a wrong one loses nothing, but shows wrong times and, far ahead, uses up cursors.
+//! earliest, what this device itself wrote down under its clock, and what other devices wrote into their latest records under theirs.
+//! The clock labels records and seeds cursors; a wrong one loses nothing, but shows wrong times and, far ahead, uses up cursors.
 //!
-//! Limits: a clock that is wrong by less than [`ALLOWANCE`], or that stands still, is not found this way; `--health` compares it with
-//! the relay's.
+//! Limits: a clock that is wrong by less than [`ALLOWANCE`], that stands still, or that is ahead of all others is not found this way, nor
+//! one that is behind a device which has long been silent; `--health` compares it with the relay's.
 
 use zerok_core::{client::command::Report, time::UnixMillis};
 
@@ -23,7 +23,7 @@ pub(crate) const ALLOWANCE: u64 = 10 * 60_000;
 pub(crate) struct Evidence {
     /// The latest time that this device wrote down under its own clock.
     pub(crate) own: Option<UnixMillis>,
-    /// The latest time that another device did.
+    /// The latest time that another device wrote under its own.
     pub(crate) others: Option<UnixMillis>,
 }
 
@@ -31,10 +31,10 @@ impl Evidence {
     /// What a report tells. A position is at least the seconds of a clock that this device once had, times a million.
     pub(crate) fn of(report: &Report) -> Self {
         let position = (report.head.0 > 0).then_some(UnixMillis(report.head.0 / 1000));
-        let heard = |own: bool| {
-            report.devices.iter().filter(|device| device.own == own).filter_map(|device| device.last_heard).max()
-        };
-        Self { own: position.max(report.status.last_synced_at).max(heard(true)), others: heard(false) }
+        // When others were heard is by this device's clock, however theirs go.
+        let heard = report.devices.iter().filter_map(|device| device.last_heard).max();
+        let written = report.devices.iter().filter(|device| !device.own).filter_map(|device| device.last_written).max();
+        Self { own: position.max(report.status.last_synced_at).max(heard), others: written }
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn fault(error: &SyncError) -> Check {
         }
         SyncError::Key(fault) => key_fault(*fault),
         SyncError::Store(StoreFailure::TooNew) => {
-            Check::problem("store", Code::UpdateNeeded, "A newer version of this program wrote the database.")
+            Check::problem("store", code, "A newer version of this program wrote the database.")
         }
         SyncError::Store(StoreFailure::Corrupt) => {
             Check::problem("store", code, "The database was damaged. It was set aside, so the next start begins anew.")
@@ -86,6 +86,7 @@ fn key_fault(fault: KeyFault) -> Check {
             Check { advice: Some(advice.to_owned()), ..Check::problem("key", Code::KeychainLocked, message) }
         }
         KeyFault::Damaged => Check::problem("key", Code::KeyLost, "What is stored as the key is none."),
+        KeyFault::Full => Check::problem("key", Code::StorageFull, "The disk has no room for the key."),
         KeyFault::Unavailable => {
             Check::problem("key", Code::StorageFailed, "The key's place cannot be read or written.")
         }

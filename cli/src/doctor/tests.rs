@@ -4,7 +4,10 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
 };
-use zerok_core::{ids::RelayKey, seal::keys::LinkSecret};
+use zerok_core::{
+    ids::{Position, RelayKey},
+    seal::keys::LinkSecret,
+};
 use zerok_tokio::{secrets::KeyStorageChoice, tcp::TcpDialer};
 
 use super::{clock::Evidence, report::State, *};
@@ -202,11 +205,11 @@ async fn a_keychain_that_is_missing_is_named() {
 
 #[test]
 fn each_fault_of_the_key_reads_differently() {
+    use KeyFault::{Damaged, Full, Locked, Lost, Missing, Unavailable};
     use zerok_tokio::{SyncError, secrets::KeyFault};
-    let told = [KeyFault::Lost, KeyFault::Locked, KeyFault::Missing, KeyFault::Damaged, KeyFault::Unavailable]
-        .map(|fault| storage::fault(&SyncError::Key(fault)));
+    let told = [Lost, Locked, Missing, Damaged, Full, Unavailable].map(|fault| storage::fault(&SyncError::Key(fault)));
     let messages: std::collections::BTreeSet<_> = told.iter().map(|check| &check.message).collect();
-    assert_eq!(messages.len(), 5);
+    assert_eq!(messages.len(), 6);
     assert!(is_problem(&told[1], Code::KeychainLocked) && is_problem(&told[2], Code::KeychainLocked));
     assert!(told[2].message.contains("no keychain"), "what is not there cannot be unlocked");
 }
@@ -246,6 +249,39 @@ fn a_clock_that_was_set_back_is_told_from_one_that_another_device_is_ahead_of() 
     assert!(clock(NOW, Some(NOW), later).message.contains("Another device"));
     assert_eq!(clock(NOW, Some(NOW + clock::ALLOWANCE), Some(NOW + clock::ALLOWANCE)).state, State::Ok);
     assert_eq!(clock(NOW, None, Some(1)).state, State::Ok, "a device that was silent for long says nothing of a clock");
+}
+
+/// What is known of another device, as a device reports it.
+async fn report_with(heard: u64, written: u64) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let setting = setting(folder.path());
+    set_up(&setting, None).await;
+    let client = setting.open().await.unwrap();
+    let mut report = client.inspect().await.unwrap();
+    close(client).await;
+    // Nothing of when this test runs.
+    (report.head, report.status.last_synced_at) = (Position(0), None);
+    let mut other = report.devices[0].clone();
+    (other.own, other.last_heard, other.last_written) = (false, Some(UnixMillis(heard)), Some(UnixMillis(written)));
+    report.devices.push(other);
+    report
+}
+
+/// The same facts in the two ways in which they can disagree, so that none is taken for the other.
+#[tokio::test]
+async fn a_device_was_heard_by_this_clock_and_wrote_by_its_own() {
+    let (earlier, later) = (UnixMillis(NOW), UnixMillis(NOW + 3 * 3_600_000));
+    let ahead = Evidence::of(&report_with(earlier.0, later.0).await);
+    assert_eq!((ahead.own, ahead.others), (Some(earlier), Some(later)));
+    let mut checks = Vec::new();
+    clock::check(UnixMillis(NOW + 1), &ahead, &mut checks);
+    assert!(checks[0].message.contains("Another device's clock is 2 hours ahead"), "{checks:?}");
+
+    let set_back = Evidence::of(&report_with(later.0, earlier.0).await);
+    assert_eq!((set_back.own, set_back.others), (Some(later), Some(earlier)));
+    let mut checks = Vec::new();
+    clock::check(UnixMillis(NOW + 1), &set_back, &mut checks);
+    assert!(checks[0].message.contains("was set back"), "{checks:?}");
 }
 
 #[test]

@@ -311,6 +311,8 @@ pub struct Device {
     pub name: String,
     /// Whether it is this one.
     pub own: bool,
-    /// When it was last heard from, by its own wall clock.
+    /// When a record of its own last came in, by this device's wall clock. Nothing of the device itself, nothing before its first.
     pub last_heard: Option<UnixMillis>,
+    /// What its own wall clock showed when it wrote its latest record here.
+    pub last_written: Option<UnixMillis>,
 }

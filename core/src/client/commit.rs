@@ -163,9 +163,9 @@ impl Client {
         match input {
             StoreInput::Persisted { batch, .. } => {
                 self.gate.durable(batch);
-                self.store_full = false;
+                self.store_refuses = None;
             }
-            StoreInput::PersistFailed { failure: StoreFailure::Full, .. } => self.store_full(),
+            StoreInput::PersistFailed { failure, .. } if failure.may_pass() => self.store_refused(failure.code()),
             StoreInput::PersistFailed { failure, .. } => self.store_failed(failure),
             StoreInput::Loaded { load, answer } => self.loaded(load, answer),
         }
@@ -191,17 +191,17 @@ impl Client {
     }
 
     /// The store rolled a batch back cleanly. What memory assumed of it is wrong, so everything is read again: one way to recover.
-    fn store_full(&mut self) {
+    fn store_refused(&mut self, code: Code) {
         match self.phase {
             // Later batches are refused with the first.
             Phase::Loading | Phase::Stopped => return,
             // Whoever is about to end need not read it again.
-            Phase::Closing | Phase::Stopping => return self.stop_with(Code::StorageFull),
+            Phase::Closing | Phase::Stopping => return self.stop_with(code),
             Phase::Ready => {}
         }
-        self.abandon(Code::StorageFull);
-        self.store_full = true;
-        // D7: every link leads to a write; without a pause a full disk would be asked as fast as it can refuse.
+        self.abandon(code);
+        self.store_refuses = Some(code);
+        // D7: every link leads to a write; without a pause a full disk or a locked keychain would be asked as fast as it can refuse.
         self.backoff.failed(self.now, ROOM_RETRY, &mut self.draws.jitter);
         self.gate.reopen();
         self.phase = Phase::Loading;
@@ -213,8 +213,7 @@ impl Client {
         if self.phase == Phase::Stopped {
             return;
         }
-        let code = if failure == StoreFailure::Full { Code::StorageFull } else { Code::StorageFailed };
-        self.stop_with(code);
+        self.stop_with(failure.code());
     }
 
     /// Ends for good: the keys or the store cannot be used.

@@ -254,7 +254,9 @@ impl Client {
                 id,
                 name: member.name.clone(),
                 own: id == group.device,
-                last_heard: self.ledger.heard.get(&id).copied(),
+                // A device that was admitted counts as active from then on, but has not been heard before it says something itself.
+                last_heard: self.ledger.heard.get(&id).copied().filter(|_| self.ledger.greeted.contains(&id)),
+                last_written: self.ledger.written.get(&id).copied(),
             };
             group.roster.iter().map(describe).collect()
         });

@@ -84,11 +84,12 @@ impl Client {
         if self.joining.is_some() {
             return self.reject(command, Code::Busy);
         }
+        // P20: it would end in the same way, once somebody has typed it.
+        if group.roster.len() >= MAX_DEVICES {
+            return self.reject(command, Code::PairingFailed);
+        }
         if !self.is_connected() && !self.may_connect() || self.backoff.attempt() > 0 {
             return self.reject(command, Code::Offline);
-        }
-        if group.roster.len() >= MAX_DEVICES {
-            return self.reject(command, Code::NotAllowed);
         }
         let code = PairingCode::generate(&mut self.draws.pairing);
         let qr = QrPayload::generate(relay, group.keys.public().sign, &mut self.draws.pairing);

@@ -86,6 +86,9 @@ pub(super) struct Ledger {
     pub(super) relay_believed: u8,
     /// When each other device was last heard from, by this device's wall clock.
     pub(super) heard: BTreeMap<DeviceId, UnixMillis>,
+    /// What each other device's own wall clock showed in its latest record. The latest and not the highest: a clock that is set right
+    /// must not look wrong for ever.
+    pub(super) written: BTreeMap<DeviceId, UnixMillis>,
     /// Devices whose first own record has been reported.
     pub(super) greeted: BTreeSet<DeviceId>,
     /// Devices this one admitted and whose wish for a full push was not acted on yet.

@@ -267,8 +267,8 @@ impl Client {
         } else {
             ConnectionState::Reconnecting
         };
-        let standing = if self.store_full {
-            Some(Code::StorageFull)
+        let standing = if self.store_refuses.is_some() {
+            self.store_refuses
         } else if let Some(refusal) = self.outbox.refusal() {
             Some(refusal.into())
         } else {

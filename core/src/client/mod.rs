@@ -132,8 +132,8 @@ pub struct Client {
     verdicts: BTreeMap<u64, Verdict>,
     /// The lowest position this run may assign: beyond the wall clock's second at its start.
     first_position: Position,
-    /// The store refused a batch for lack of room and has taken none since.
-    store_full: bool,
+    /// Why the store refused a batch that it rolled back, if it has taken none since.
+    store_refuses: Option<Code>,
 
     link: Option<Link>,
     next_link: LinkId,
@@ -247,7 +247,7 @@ impl Client {
             opening: restore::Opening::default(),
             verdicts: BTreeMap::new(),
             first_position: Position(0),
-            store_full: false,
+            store_refuses: None,
             link: None,
             next_link: LinkId(0),
             invite: None,

@@ -178,8 +178,10 @@ impl Client {
             // Its place was settled when it came; perhaps this build knows its kind.
             return self.apply(candidate);
         }
+        let ms = record.ms;
         self.heard_from(sender);
         if record.kind == Kind::Heads as u8 {
+            self.ledger.written.insert(sender, ms);
             return self.take_heads(&candidate.opened.record);
         }
         let id = stream_of(&candidate.opened);
@@ -207,6 +209,7 @@ impl Client {
             judgement @ (Judgement::Next | Judgement::NextOfFork(_)) => {
                 let disputed = stream.disputed_by(seq, candidate.opened.hash);
                 stream.accept(seq, candidate.opened.hash, candidate.cursor);
+                self.ledger.written.insert(sender, ms);
                 self.touch(id);
                 if source != Source::Log {
                     self.gaps.moved();

@@ -143,7 +143,7 @@ pub struct RosterRow {
 /// One question of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ClientQuery {
-    /// Everything but blob bytes of outbox and inbox. Also ends a refusal after [`crate::machine::StoreFailure::Full`].
+    /// Everything but blob bytes of outbox and inbox. Also ends a refusal after a failure that may pass.
     Open,
     /// The bytes of these outbox rows, in order of id, those that exist.
     Outbox(Vec<OutboxId>),

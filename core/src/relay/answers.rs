@@ -76,11 +76,11 @@ impl Relay {
     pub(super) fn store_input(&mut self, input: StoreInput<RelayStore>) {
         match input {
             StoreInput::Persisted { batch, outcomes } => self.persisted(batch, outcomes),
-            StoreInput::PersistFailed { batch, failure: StoreFailure::Full } => self.store_full(batch),
+            StoreInput::PersistFailed { batch, failure } if failure.may_pass() => self.store_full(batch),
             // What is on disk is not known any more; whoever starts again reads it.
             StoreInput::PersistFailed { .. } => self.fail(),
             StoreInput::Loaded { load, answer } => match answer {
-                Err(StoreFailure::Io | StoreFailure::Corrupt | StoreFailure::TooNew) => self.fail(),
+                Err(failure) if !failure.may_pass() => self.fail(),
                 answer => self.loaded(load, answer),
             },
         }
@@ -150,7 +150,7 @@ impl Relay {
         match (purpose, answer) {
             (Purpose::Open, Ok(RelayAnswer::Opened { relay_id })) => self.store_opened(relay_id),
             // Still no room, not even to purge.
-            (Purpose::Open, Err(StoreFailure::Full)) if self.relay_id.is_some() => {
+            (Purpose::Open, Err(failure)) if failure.may_pass() && self.relay_id.is_some() => {
                 self.fx.timers.set(Timer::Reopen, self.fx.now + ROOM_RETRY);
             }
             (Purpose::Open, _) => self.fail(),

@@ -90,6 +90,13 @@ fn values_that_make_no_sense_together_are_refused_by_name() {
     assert!(complaint("[limits]\nretention = 1").starts_with("limits.retention: 1 is below"));
     assert!(complaint("[limits]\nsweep_clamp = \"1m\"").starts_with("limits.sweep_clamp: below `limits.sweep`"));
     assert!(complaint("[limits]\ngroup_bytes = 5").starts_with("limits.group_bytes"));
+    assert!(complaint("[limits]\nidle = \"0s\"").starts_with("limits.idle: 0 is below the least that works, 250"));
+    assert!(complaint("[limits]\ndrain_retry = \"0s\"").starts_with("limits.drain_retry"));
+    for key in ["mailboxes_per_group", "mailboxes_per_origin", "mailboxes", "uncommitted_link", "uncommitted", "rates"] {
+        assert!(complaint(&format!("[limits]\n{key} = 0")).starts_with(&format!("limits.{key}: 0 is below")), "{key}");
+    }
+    // No new groups: a relay for those that it knows.
+    assert_eq!(read("[limits]\ngroups_per_day = 0").unwrap().limits.groups_per_day, 0);
 }
 
 #[test]

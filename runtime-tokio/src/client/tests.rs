@@ -164,7 +164,7 @@ async fn signals_in_any_order_are_harmless_and_a_closed_client_says_that_it_is()
     let client = open(directory.path()).await;
     let mut events = client.events();
     client.network_changed(false);
-    client.sync_pending_then_pull(Duration::from_secs(3600)).await;
+    client.sync_pending_then_pull_after(Duration::from_secs(3600)).await;
     client.connect_and_pull().await;
     client.mark_pending_for_next_launch();
     client.enable().await.unwrap();
@@ -175,6 +175,34 @@ async fn signals_in_any_order_are_harmless_and_a_closed_client_says_that_it_is()
     assert!(matches!(client.inspect().await, Err(SyncError::Stopped(Code::Cancelled))));
     while events.recv().await.is_ok() {}
     assert!(client.events().recv().await.is_err());
+}
+
+/// The triggers as the specification's text has them, call by call.
+#[tokio::test]
+async fn the_triggers_are_called_as_they_were_specified() {
+    async fn on_app_start(sync_client: &SyncClient) {
+        sync_client.connect_and_pull().await;
+    }
+    async fn on_app_resume(sync_client: &SyncClient) {
+        sync_client.sync_pending_then_pull().await;
+    }
+    async fn on_app_close(sync_client: &SyncClient) {
+        sync_client.mark_pending_for_next_launch();
+        let _ = tokio::time::timeout(Duration::from_millis(500), sync_client.quick_flush()).await;
+    }
+    /// What a save shows: synced with its cursor, or pending.
+    async fn save(sync: &SyncClient, blob: Vec<u8>) -> Option<Position> {
+        sync.push(blob, None).await.ok().map(|result| result.cursor)
+    }
+    let directory = TempDir::new().unwrap();
+    let client = open(directory.path()).await;
+    client.enable().await.unwrap();
+    on_app_start(&client).await;
+    on_app_resume(&client).await;
+    assert_eq!(save(&client, b"milk".to_vec()).await, None, "without a relay it is pending");
+    assert_eq!(client.inspect().await.unwrap().pending.len(), 1);
+    on_app_close(&client).await;
+    assert!(matches!(client.inspect().await, Err(SyncError::Stopped(_))));
 }
 
 #[tokio::test]
@@ -206,7 +234,7 @@ async fn a_started_client_dials_its_relay_sends_its_first_flight_and_tries_again
     .unwrap();
     client.enable().await.unwrap();
     for _ in 0..2 {
-        client.sync_pending_then_pull(Duration::from_secs(60)).await;
+        client.sync_pending_then_pull_after(Duration::from_secs(60)).await;
         let mut link = acceptor.accept().await.unwrap();
         let mut preamble = [0; 3];
         link.io.read_exact(&mut preamble).await.unwrap();
@@ -234,24 +262,25 @@ async fn d7_a_full_disk_refuses_a_push_loses_nothing_and_takes_the_next_one_that
     assert_eq!(client.inspect().await.unwrap().pending, [kept, later]);
 }
 
-/// A place for a key that its user may lock.
+/// A place for a key that fails for a while.
 #[derive(Debug)]
-struct Lockable {
+struct Fickle {
     file: KeyFile,
-    locked: Arc<AtomicBool>,
+    fault: KeyFault,
+    failing: Arc<AtomicBool>,
 }
 
-impl KeyStorage for Lockable {
+impl KeyStorage for Fickle {
     fn kind(&self) -> KeyStorageKind {
         KeyStorageKind::Keychain
     }
 
     fn load(&self) -> Result<Option<Kept>, KeyFault> {
-        if self.locked.load(Ordering::SeqCst) { Err(KeyFault::Locked) } else { self.file.load() }
+        self.file.load()
     }
 
     fn store(&self, kept: &Kept) -> Result<(), KeyFault> {
-        if self.locked.load(Ordering::SeqCst) { Err(KeyFault::Locked) } else { self.file.store(kept) }
+        if self.failing.load(Ordering::SeqCst) { Err(self.fault) } else { self.file.store(kept) }
     }
 
     fn delete(&self) -> Result<(), KeyFault> {
@@ -261,16 +290,27 @@ impl KeyStorage for Lockable {
 
 #[tokio::test]
 async fn a_keychain_that_locks_refuses_a_push_and_the_client_goes_on_once_it_is_unlocked() {
+    for fault in [KeyFault::Locked, KeyFault::Missing] {
+        a_push_is_refused_while_the_counter_meets(fault, Code::KeychainLocked).await;
+    }
+}
+
+#[tokio::test]
+async fn d7_a_full_disk_under_the_key_file_refuses_a_push_and_the_client_goes_on_once_there_is_room() {
+    a_push_is_refused_while_the_counter_meets(KeyFault::Full, Code::StorageFull).await;
+}
+
+async fn a_push_is_refused_while_the_counter_meets(fault: KeyFault, code: Code) {
     let directory = TempDir::new().unwrap();
     let options = options(directory.path());
     let ground = Ground::open(&options).unwrap();
     drop(ground.disk);
-    let locked = Arc::new(AtomicBool::new(false));
-    let keys = Lockable { file: KeyFile::new(directory.path()), locked: Arc::clone(&locked) };
+    let failing = Arc::new(AtomicBool::new(false));
+    let keys = Fickle { file: KeyFile::new(directory.path()), fault, failing: Arc::clone(&failing) };
     let disk = ClientDisk::open(directory.path(), Box::new(keys), 0).unwrap();
     let client = SyncClient::start(Ground { disk, ..ground }, &options).unwrap();
     client.enable().await.unwrap();
-    locked.store(true, Ordering::SeqCst);
+    failing.store(true, Ordering::SeqCst);
     // The numbers that are reserved already last for a while.
     let (mut kept, mut refused) = (Vec::new(), None);
     while refused.is_none() {
@@ -279,8 +319,8 @@ async fn a_keychain_that_locks_refuses_a_push_and_the_client_goes_on_once_it_is_
             Err(error) => refused = Some((error.code(), error.retryable())),
         }
     }
-    assert_eq!(refused, Some((Code::StorageFull, true)));
-    locked.store(false, Ordering::SeqCst);
+    assert_eq!(refused, Some((code, true)), "{fault}");
+    failing.store(false, Ordering::SeqCst);
     kept.push(client.push_detached(&b"bread"[..], None).await.unwrap());
     assert_eq!(client.inspect().await.unwrap().pending, kept);
     client.close().await;
@@ -307,6 +347,19 @@ async fn a_damaged_database_is_never_followed_by_a_new_identity_in_silence() {
     client.close().await;
     let client = open(directory.path()).await;
     assert_eq!(client.info().kept_aside.len(), 1, "it is still there to be looked at");
+}
+
+#[tokio::test]
+async fn d15_a_store_of_a_newer_version_asks_for_an_update_and_is_left_alone() {
+    let directory = TempDir::new().unwrap();
+    open(directory.path()).await.close().await;
+    let database = rusqlite::Connection::open(directory.path().join("client.db")).unwrap();
+    database.pragma_update(None, "user_version", 1_000_000).unwrap();
+    drop(database);
+    let before = std::fs::read(directory.path().join("client.db")).unwrap();
+    let newer = SyncClient::open(options(directory.path())).await.unwrap_err();
+    assert_eq!((newer.code(), newer.retryable()), (Code::UpdateNeeded, false), "{newer}");
+    assert_eq!(std::fs::read(directory.path().join("client.db")).unwrap(), before);
 }
 
 // ---- with a machine that does as it is told
@@ -347,9 +400,31 @@ async fn quick_flush_returns_within_its_budget_whatever_the_machine_does() {
     let directory = TempDir::new().unwrap();
     let client = launch(&directory, |_deaf| Vec::new());
     let asked = Instant::now();
-    client.quick_flush(Duration::from_millis(50)).await;
-    let took = asked.elapsed();
-    assert!(took >= Duration::from_millis(50) && took < Duration::from_secs(5), "{took:?}");
+    client.quick_flush_within(Duration::from_millis(50)).await;
+    // Without a budget it would never return.
+    assert!(asked.elapsed() >= Duration::from_millis(50), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn a_flush_waits_for_the_disk_too_within_its_budget() {
+    // A plugin waits for it on another thread.
+    fn sent<T: Send>(future: T) -> T {
+        future
+    }
+    let budget = Duration::from_millis(50);
+    let directory = TempDir::new().unwrap();
+    // Nothing is pending, and no answer comes, as while the batch before it is being written.
+    let client = launch(&directory, |_writing| Vec::new());
+    let asked = Instant::now();
+    assert!(sent(client.flush(budget)).await);
+    assert!(asked.elapsed() >= budget, "{:?}", asked.elapsed());
+    let directory = TempDir::new().unwrap();
+    let client = launch(&directory, |input| match input {
+        ClientInput::Command(command, _) => vec![ClientOutput::Done { command, result: Err(Code::Busy.into()) }],
+        _ => Vec::new(),
+    });
+    // It would be stuck for an hour.
+    assert!(client.flush(Duration::from_secs(3600)).await);
 }
 
 #[tokio::test]

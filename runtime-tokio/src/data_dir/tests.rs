@@ -1,6 +1,6 @@
 use std::{
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -30,9 +30,8 @@ fn d10_a_second_process_is_told_at_once_and_a_kill_frees_the_lock() {
     while !directory.path().join("held").exists() {
         std::thread::sleep(Duration::from_millis(5));
     }
-    let asked = Instant::now();
+    // If it waited for the lock, this would not return: the holder lives until the next line.
     assert!(matches!(DataDir::lock(directory.path()), Err(DataDirFault::InUse)));
-    assert!(asked.elapsed() < Duration::from_secs(5), "it must not wait for the lock");
     holder.kill().unwrap();
     holder.wait().unwrap();
     DataDir::lock(directory.path()).unwrap();

@@ -32,12 +32,12 @@ impl KeyStorage for KeyFile {
         match fs::read(&self.path) {
             Ok(item) => Kept::decode(&Zeroizing::new(item)).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(_unreadable) => Err(KeyFault::Unavailable),
+            Err(unreadable) => Err(KeyFault::of_io(&unreadable)),
         }
     }
 
     fn store(&self, kept: &Kept) -> Result<(), KeyFault> {
-        replace_private(&self.path, &kept.encode()).map_err(|_io| KeyFault::Unavailable)
+        replace_private(&self.path, &kept.encode()).map_err(|error| KeyFault::of_io(&error))
     }
 
     fn delete(&self) -> Result<(), KeyFault> {

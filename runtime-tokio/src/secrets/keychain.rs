@@ -81,7 +81,7 @@ impl Keychain {
     }
 
     fn name_in(&self, directory: &Path) -> Result<(), KeyFault> {
-        replace_private(&directory.join(NAME_FILE), self.name.as_bytes()).map_err(|_io| KeyFault::Unavailable)
+        replace_private(&directory.join(NAME_FILE), self.name.as_bytes()).map_err(|error| KeyFault::of_io(&error))
     }
 
     fn patiently<T: Send + 'static>(

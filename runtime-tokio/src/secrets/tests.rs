@@ -168,3 +168,11 @@ fn a_key_is_never_printed() {
     let kept = Kept { key: Zeroizing::new([0xab; 32]), reserved: 5 };
     assert_eq!(format!("{kept:?}"), "Kept { reserved: 5, .. }");
 }
+
+#[test]
+fn d7_a_full_disk_and_a_spent_quota_are_told_from_a_place_that_cannot_be_used() {
+    let told = |kind: std::io::ErrorKind| KeyFault::of_io(&kind.into());
+    assert_eq!(told(std::io::ErrorKind::StorageFull), KeyFault::Full);
+    assert_eq!(told(std::io::ErrorKind::QuotaExceeded), KeyFault::Full);
+    assert_eq!(told(std::io::ErrorKind::PermissionDenied), KeyFault::Unavailable);
+}

@@ -79,9 +79,13 @@ fn reserve(keys: &dyn KeyStorage, reserved: &mut u64, operations: &[ClientOp]) -
     if raised != *reserved {
         keys.reserve(raised).map_err(|fault| {
             tracing::error!(%fault, "the counter beside the store key cannot be written");
-            // A keychain locks and unlocks as its user comes and goes. The transaction is rolled back, as on a full disk, and may work
-            // later; any other fault says nothing of what lies there now.
-            if let KeyFault::Locked | KeyFault::Missing = fault { StoreFailure::Full } else { StoreFailure::Io }
+            // A keychain locks and unlocks as its user comes and goes, a disk fills and empties. The transaction is rolled back and may
+            // work later; any other fault says nothing of what lies there now.
+            match fault {
+                KeyFault::Full => StoreFailure::Full,
+                KeyFault::Locked | KeyFault::Missing => StoreFailure::Locked,
+                KeyFault::Lost | KeyFault::Damaged | KeyFault::Unavailable => StoreFailure::Io,
+            }
         })?;
         *reserved = raised;
     }

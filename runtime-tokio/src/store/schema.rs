@@ -9,7 +9,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -23,6 +23,9 @@ const VERSION: i64 = 1;
 const SQLITE: i32 = 3_051_003;
 /// What a write-ahead log is cut back to, bytes.
 const LOG_LIMIT: i64 = 16 << 20;
+
+/// How long another process may hold the database before a batch is refused.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 const TABLES: &str = "
     CREATE TABLE cell (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
@@ -80,6 +83,7 @@ fn try_open(path: &Path) -> Result<Connection, StoreFailure> {
 
 /// Settings live in the connection, not in the file: each one is made and read back (D6).
 fn set_up(connection: &Connection) -> Result<(), StoreFailure> {
+    connection.busy_timeout(PATIENCE).map_err(failure)?;
     let settings: [(&str, &dyn rusqlite::ToSql, &str); 8] = [
         ("page_size", &8192, ""),
         ("journal_mode", &"wal", "wal"),
@@ -180,6 +184,8 @@ pub(super) fn failure(error: rusqlite::Error) -> StoreFailure {
     tracing::error!(%error, "client store");
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreFailure::Full,
+        // Our own lock keeps other clients out. A backup or a person with a tool does not know of it, and comes to an end.
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreFailure::Busy,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreFailure::Corrupt,
         _ => StoreFailure::Io,
     }

@@ -267,6 +267,28 @@ fn a_counter_that_cannot_be_raised_rolls_the_batch_back() {
     assert_eq!(image(&mut disk), ClientImage::default());
 }
 
+/// A backup, or a person with a tool: our own lock says nothing to them.
+#[test]
+fn g14_a_database_that_another_process_holds_refuses_a_batch_and_takes_the_next() {
+    let directory = TempDir::new().unwrap();
+    let (worker, mut answers) = start(directory.path(), None);
+    worker.perform(persist(1, vec![enqueue(1, b"milk")]));
+    assert!(matches!(answers.blocking_recv(), Some(StoreInput::Persisted { .. })));
+    let other = rusqlite::Connection::open(directory.path().join(FILE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    worker.perform(persist(2, vec![enqueue(2, b"bread")]));
+    let refused = answers.blocking_recv();
+    assert!(matches!(refused, Some(StoreInput::PersistFailed { failure: StoreFailure::Busy, .. })), "{refused:?}");
+    // Reading goes on meanwhile.
+    worker.perform(reopen(1));
+    assert!(matches!(answers.blocking_recv(), Some(StoreInput::Loaded { answer: Ok(_), .. })));
+    other.execute_batch("ROLLBACK").unwrap();
+    worker.perform(persist(3, vec![enqueue(3, b"eggs")]));
+    assert!(matches!(answers.blocking_recv(), Some(StoreInput::Persisted { .. })));
+    worker.finish();
+    assert_eq!(image(&mut open(directory.path()).unwrap()).outbox.len(), 2);
+}
+
 // ---- the worker
 
 fn start(directory: &Path, pages: Option<u32>) -> (Worker<ClientStore>, UnboundedReceiver<StoreInput<ClientStore>>) {

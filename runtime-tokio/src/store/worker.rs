@@ -4,7 +4,7 @@
 //! timer: an idle store commits at once, a busy one commits in groups. A load waits for every batch before it.
 //!
 //! Invariants: a batch is acknowledged after its transaction is durable and never before an earlier one (D6). After a failure no
-//! batch succeeds any more; after [`StoreFailure::Full`] until the store was read again, since a later batch may rest on the lost one.
+//! batch succeeds any more; after one that [may pass](StoreFailure::may_pass) until the store was read again, since a later batch may rest on the lost one.
 
 use std::{
     collections::VecDeque,
@@ -104,7 +104,7 @@ fn work<R: StoreRole, D: Disk<R>>(
             report(&batches, result, answers);
         }
         if let Some(StoreOutput::Load { load, query }) = take_load(&mut waiting) {
-            if refusing == Some(StoreFailure::Full) && D::reopens(&query) {
+            if refusing.is_some_and(StoreFailure::may_pass) && D::reopens(&query) {
                 refusing = None;
             }
             let answer = disk.load(query);

@@ -33,13 +33,14 @@ fn a_pending_push_names_its_blob_and_an_unknown_cursor_the_last_one() {
 
 #[test]
 fn what_stands_in_the_way_of_opening_has_its_code_and_its_reason() {
-    let cases: [(SyncError, Code); 9] = [
+    let cases: [(SyncError, Code); 10] = [
         (DataDirFault::InUse.into(), Code::AlreadyRunning),
         (DataDirFault::Foreign.into(), Code::StorageFailed),
         (KeyFault::Lost.into(), Code::KeyLost),
         (KeyFault::Locked.into(), Code::KeychainLocked),
         (KeyFault::Unavailable.into(), Code::StorageFailed),
         (StoreFailure::Full.into(), Code::StorageFull),
+        (StoreFailure::TooNew.into(), Code::UpdateNeeded),
         (SyncError::SetAside(PathBuf::from("db.damaged")), Code::StorageFailed),
         (std::io::Error::other("no thread").into(), Code::StorageFailed),
         ("milk".parse::<zerok_core::pairing::invite::Invite>().unwrap_err().into(), Code::InvalidArgs),

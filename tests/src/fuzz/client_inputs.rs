@@ -62,7 +62,12 @@ fn step(source: &mut Source<'_>, rig: &mut DeviceRig, peers: &mut Peers) {
         0..=3 => rig.store_answers(None),
         4 | 5 => rig.store_catches_up(),
         6 => {
-            let failure = if source.below(8) == 7 { StoreFailure::Io } else { StoreFailure::Full };
+            let failure = match source.below(8) {
+                7 => StoreFailure::Io,
+                6 => StoreFailure::Locked,
+                5 => StoreFailure::Busy,
+                _ => StoreFailure::Full,
+            };
             rig.store_answers(Some(failure));
         }
         7 => rig.run(Duration::from_millis(source.number())),

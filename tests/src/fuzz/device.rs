@@ -214,13 +214,13 @@ impl DeviceRig {
                 }
                 Some(failure) => {
                     self.refusing = true;
-                    self.broken |= failure != StoreFailure::Full;
+                    self.broken |= !failure.may_pass();
                     StoreInput::PersistFailed { batch, failure }
                 }
             },
             StoreOutput::Load { load, query } => match failure {
                 Some(failure) => {
-                    self.broken |= failure != StoreFailure::Full;
+                    self.broken |= !failure.may_pass();
                     StoreInput::Loaded { load, answer: Err(failure) }
                 }
                 None => {

@@ -289,11 +289,11 @@ impl RelayRig {
         let failure = failure.or(self.broken.then_some(StoreFailure::Io));
         let answer = match (request, failure) {
             (StoreOutput::Persist { batch, .. }, Some(failure)) => {
-                self.broken |= failure != StoreFailure::Full;
+                self.broken |= !failure.may_pass();
                 StoreInput::PersistFailed { batch, failure }
             }
             (StoreOutput::Load { load, .. }, Some(failure)) => {
-                self.broken |= failure != StoreFailure::Full;
+                self.broken |= !failure.may_pass();
                 StoreInput::Loaded { load, answer: Err(failure) }
             }
             (request, None) => {

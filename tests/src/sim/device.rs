@@ -30,6 +30,10 @@ pub enum Disk {
     Good,
     /// Has no room: rolls back cleanly, and refuses all until it is opened again.
     Full,
+    /// Has no key to write with, and refuses as a full one does.
+    Locked,
+    /// Is held by another process, and refuses as a full one does.
+    Busy,
     /// Fails, and what it holds is anybody's guess.
     Broken,
 }

@@ -477,7 +477,13 @@ impl World {
             }
             StoreOutput::Persist { batch, .. } => {
                 node.refusing = true;
-                let failure = if node.disk == Disk::Broken { StoreFailure::Io } else { StoreFailure::Full };
+                let failure = match node.disk {
+                    Disk::Broken => StoreFailure::Io,
+                    Disk::Locked => StoreFailure::Locked,
+                    Disk::Busy => StoreFailure::Busy,
+                    // What refused once refuses until it is opened again.
+                    Disk::Full | Disk::Good => StoreFailure::Full,
+                };
                 self.transcript.note(self.now, node.name, &format!("disk refuses b{}: {failure}", batch.0));
                 StoreInput::PersistFailed { batch, failure }
             }

@@ -67,7 +67,10 @@ impl Storm {
             }
             Fault::DiskSlow => self.disk(device, |node| node.disk_delay = millis(3_000)),
             Fault::DiskStalled => self.disk(device, |node| node.disk_stalled = true),
-            Fault::DiskFull => self.disk(device, |node| node.disk = Disk::Full),
+            Fault::DiskFull => {
+                let refuses = [Disk::Full, Disk::Locked, Disk::Busy][much as usize % 3];
+                self.disk(device, |node| node.disk = refuses)
+            }
             Fault::DiskFailed => self.disk(device, |node| node.disk = Disk::Broken),
             Fault::Crash => self.crash(device, much),
             Fault::Kill => {

@@ -49,7 +49,7 @@ kinds! {
         Partition = "partition", 4, "Nobody has any.";
         DiskSlow = "slow disk", 6, "A device's disk takes up to three seconds a batch.";
         DiskStalled = "stalled disk", 5, "A device's disk answers nothing.";
-        DiskFull = "full disk", 6, "A device's disk is full.";
+        DiskFull = "full disk", 6, "A device's disk is full, its keychain locked, or its database held by another process.";
         DiskFailed = "failed disk", 4, "A device's disk fails.";
         Crash = "kill -9, some batches written", 8, "A device's process is killed while its disk is at work.";
         Kill = "kill -9", 5, "A device's process is killed.";

@@ -12,11 +12,15 @@ use std::{
 use rusqlite::Connection;
 use tokio::time::timeout;
 use tracing_subscriber::fmt::MakeWriter;
-use zerok_core::seal::{keys::StoreKey, rest::open_at_rest};
+use zerok_core::{
+    ids::GroupId,
+    seal::{keys::StoreKey, rest::open_at_rest},
+};
 
 use crate::process::{PATIENCE, RelayProcess, Transport, found, moment, open};
 
 const PAYLOAD: &str = "CANARY-the-payload-nobody-else-may-read";
+const UPPER: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const NAME: &str = "CANARY-laptop-of-a-person";
 
 /// Bytes from many threads.
@@ -54,7 +58,7 @@ async fn c12_c14_no_canary_is_on_the_wire_in_a_database_or_in_a_trace_log() {
 }
 
 /// Over TCP by the typed code, through a proxy that records; over iroh by the URL. What is on iroh's wire is the same link once more
-/// encrypted, so there its logs are what is to be searched.
+/// encrypted and is not recorded; there its logs are what is to be searched.
 async fn nothing_is_found(transport: Transport, logs: &Recording) {
     let home = tempfile::tempdir().expect("a directory");
     let wire = Recording::default();
@@ -116,11 +120,21 @@ async fn nothing_is_found(transport: Transport, logs: &Recording) {
     assert!(places.iter().any(|(place, _)| place.ends_with("-wal")), "write-ahead logs were searched");
     assert!(places.iter().all(|(_, bytes)| !bytes.is_empty()), "an empty place proves nothing");
     for (place, bytes) in &places {
+        let text = String::from_utf8_lossy(bytes);
         for (what, canary) in &canaries {
             assert!(!contains(bytes, canary), "{what} is in {place}, over {transport:?}");
+            for form in forms(canary) {
+                assert!(!text.contains(&form), "{what} is in {place} as {form}, over {transport:?}");
+            }
         }
     }
-    // The search itself works: what a relay must know is there.
+    // The search itself works: what is written in one of these forms is found in the log, and what a relay must know in its database.
+    let control: [u8; 32] = std::array::from_fn(|at| (at * 37 + 11) as u8);
+    tracing::trace!("{:?} {:02x?} {:02X?} {}", control, control, control, GroupId(control));
+    let log = String::from_utf8_lossy(&logs.0.lock().expect("no writer panics")).into_owned();
+    let found = forms(&control).iter().filter(|form| log.contains(*form)).count();
+    assert_eq!(found, 4, "three lists and the hex of an id");
+    assert_eq!(base32(b"fooba", UPPER), "MZXW6YTB", "RFC 4648, section 10");
     let group = first.inspect().await.expect("a report").identity.expect("a group").group;
     let database = places.iter().any(|(place, bytes)| place.contains("relay") && contains(bytes, &group.0));
     assert!(database, "the group id is in the relay's database");
@@ -134,6 +148,33 @@ fn in_url(url: &str) -> String {
     // version ‖ the creator's sign key ‖ the secret ‖ the relay's address, five bits a character
     let secret = (1 + 32)..(1 + 32 + 32);
     payload[(secret.start * 8_usize).div_ceil(5)..secret.end * 8 / 5].to_owned()
+}
+
+/// What bytes look like in a log. Their beginnings are enough: an abbreviated secret is one too.
+fn forms(secret: &[u8]) -> Vec<String> {
+    let text = |bytes: &[u8], form: &dyn Fn(&u8) -> String, between: &str| {
+        bytes.iter().map(form).collect::<Vec<_>>().join(between)
+    };
+    let start = &secret[..secret.len().min(10)];
+    let lower = |byte: &u8| format!("{byte:02x}");
+    let upper = |byte: &u8| format!("{byte:02X}");
+    vec![
+        text(start, &lower, ""),
+        text(start, &upper, ""),
+        text(start, &lower, ", "),
+        text(start, &upper, ", "),
+        text(start, &|byte| byte.to_string(), ", "),
+        base32(start, UPPER),
+        base32(start, UPPER).to_lowercase(),
+        base32(start, b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"),
+    ]
+}
+
+/// Five bits a character, as far as there are whole ones.
+fn base32(bytes: &[u8], alphabet: &[u8; 32]) -> String {
+    let bit = |at: usize| bytes[at / 8] >> (7 - at % 8) & 1;
+    let letter = |at: usize| alphabet[usize::from((0..5).fold(0, |letter, bits| letter << 1 | bit(at * 5 + bits)))];
+    (0..bytes.len() * 8 / 5).map(|at| char::from(letter(at))).collect()
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {

@@ -26,20 +26,26 @@ fn a_first_page_at_fifty_milliseconds_comes_one_round_trip_after_the_transport_i
     let mut proxy = net.run("proxy", &binary("delay_proxy"));
     proxy.args(["10.99.1.1:7040", listen, &HALF.as_millis().to_string()]);
     let (_proxy, _) = started(proxy, "listening");
-    let mut times: Vec<u64> = (0..9)
-        .map(|_| {
-            let mut client = net.run("client", &binary("first_page"));
-            let out = client.args([&address, "10.99.1.1:7040"]).output().expect("the client runs");
-            assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-            String::from_utf8_lossy(&out.stdout).trim().parse().expect("microseconds")
-        })
-        .collect();
-    times.sort_unstable();
-    let median = Duration::from_micros(times[times.len() / 2]);
-    eprintln!("first page after {median:?} at a round trip of {:?} (median of {})", HALF * 2, times.len());
-    assert!(median >= HALF * 2, "the path is slow");
-    // Two round trips would be twice as long; half of one is left for a busy machine.
-    assert!(median < HALF * 3, "one round trip");
+    let (mut pages, mut trips) = (Vec::new(), Vec::new());
+    for _ in 0..5 {
+        let mut client = net.run("client", &binary("first_page"));
+        let out = client.args([&address, "10.99.1.1:7040"]).output().expect("the client runs");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let out = String::from_utf8_lossy(&out.stdout);
+        let (page, trip) = out.trim().split_once(' ').expect("two figures");
+        pages.push(page.parse().expect("microseconds"));
+        trips.push(trip.parse().expect("microseconds"));
+    }
+    let (page, trip) = (median(pages), median(trips));
+    eprintln!("first page after {page:?} at a round trip of {trip:?} (medians of 5)");
+    assert!(trip >= HALF * 2, "the path is slow");
+    // Two cannot take less than twice one, however busy the machine; what is left is for the work of both sides and their disks.
+    assert!(page < trip * 2, "one round trip: {page:?} with {trip:?}");
+}
+
+fn median(mut micros: Vec<u64>) -> Duration {
+    micros.sort_unstable();
+    Duration::from_micros(micros[micros.len() / 2])
 }
 
 fn started(mut command: Command, prefix: &str) -> (Killed, String) {

@@ -1,5 +1,6 @@
 //! Two or more devices and a relay in virtual time: what users see, rule by rule.
 
+mod clocks;
 mod common;
 mod lifecycle;
 mod moving;

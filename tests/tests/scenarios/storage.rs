@@ -30,6 +30,22 @@ fn d7_a_push_on_a_full_disk_is_refused_and_works_once_there_is_room() {
 }
 
 #[test]
+fn a_locked_keychain_or_a_database_in_other_hands_is_named_and_nothing_is_lost_meanwhile() {
+    for (disk, told) in [(Disk::Locked, Code::KeychainLocked), (Disk::Busy, Code::AlreadyRunning)] {
+        let (mut world, laptop) = online(ChannelKind::Noise);
+        push(&mut world, laptop, "bread").expect("the relay holds it");
+        world.devices[laptop].disk = disk;
+        assert_eq!(code(push(&mut world, laptop, "milk")), told);
+        let status = report(&mut world, laptop).status;
+        assert_eq!((status.indicator, status.last_error), (Indicator::Failed, Some(told)));
+        world.devices[laptop].disk = Disk::Good;
+        world.run_until("back", |world| world.devices[laptop].is_connected());
+        push(&mut world, laptop, "milk").expect("it is free again");
+        assert_eq!(report(&mut world, laptop).status.indicator, Indicator::Synced);
+    }
+}
+
+#[test]
 fn d7_a_disk_that_stays_full_is_asked_with_pauses() {
     let (mut world, laptop, phone) = pair(ChannelKind::Plain);
     push(&mut world, laptop, "milk").expect("the relay holds it");

@@ -11,6 +11,8 @@ use crate::{
 
 /// Storms in one run.
 const SEEDS: &str = "2000";
+/// Blobs that each device of a demo writes: the fewest it takes.
+const BLOBS: &str = "100";
 
 /// Every package, or on a machine without the window layer all but those that need it. What is left out, the step `plugin` reports.
 fn packages() -> Vec<&'static str> {
@@ -34,19 +36,26 @@ pub(super) fn lints(mode: Mode) -> Result<Outcome, Failure> {
     Ok(Outcome::passed())
 }
 
-/// Without iroh there must still be a relay and a device, over TCP.
+/// Without iroh and keychain there must still be a relay and a device, over TCP and with a key file. Some of their tests exist only so.
 pub(super) fn features(mode: Mode) -> Result<Outcome, Failure> {
+    let mut outcome = Outcome::passed();
     for package in ["zerok-relay", "zerok"] {
         // One package a call: together, one could switch on what the other lacks. Clippy, as what iroh alone uses must not be left over.
-        let mut command = shell::cargo(["clippy", "--package", package, "--no-default-features"]);
-        shell::run(command.args(mode.locked()).args(["--", "-D", "warnings"]))?;
+        let only = ["--package", package, "--no-default-features"];
+        let mut command = shell::cargo(["clippy", "--all-targets"]);
+        shell::run(command.args(only).args(mode.locked()).args(["--", "-D", "warnings"]))?;
+        outcome = tested(&only, mode)?;
     }
-    Ok(Outcome::passed())
+    Ok(outcome)
 }
 
 pub(super) fn tests(mode: Mode) -> Result<Outcome, Failure> {
+    tested(&without_window(), mode)
+}
+
+fn tested(packages: &[&str], mode: Mode) -> Result<Outcome, Failure> {
     if shell::cargo_has("nextest") {
-        nextest(&without_window(), mode)?;
+        nextest(packages, mode)?;
         return Ok(Outcome::passed());
     }
     if mode == Mode::Strict {
@@ -54,7 +63,7 @@ pub(super) fn tests(mode: Mode) -> Result<Outcome, Failure> {
     }
     // Tests of one crate then share a process, and nothing keeps the heavy ones apart.
     println!("cargo-nextest is not installed; falling back to cargo test");
-    shell::run(shell::cargo(["test", "--lib", "--bins", "--tests"]).args(without_window()))?;
+    shell::run(shell::cargo(["test", "--lib", "--bins", "--tests"]).args(packages))?;
     Ok(Outcome::Passed("by cargo test, as cargo-nextest is not installed".to_owned()))
 }
 
@@ -66,6 +75,14 @@ pub(super) fn nextest(packages: &[&str], mode: Mode) -> Result<(), Failure> {
     };
     let mut command = shell::cargo(["nextest", "run", "--profile", profile]);
     shell::run(command.args(packages).args(mode.locked()))
+}
+
+/// The story of the README, short: it ends well only if both devices hold the same in the end.
+pub(super) fn demo(_: Mode) -> Result<Outcome, Failure> {
+    for transport in ["iroh", "tcp"] {
+        crate::demo::main(&["--transport", transport, "--blobs", BLOBS].map(str::to_owned))?;
+    }
+    Ok(Outcome::Passed(format!("{BLOBS} blobs each way, over iroh and TCP")))
 }
 
 /// Storms, in virtual time; the tests run none.

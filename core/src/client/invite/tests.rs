@@ -59,18 +59,40 @@ fn p20_what_cannot_be_handed_over_admits_nobody() {
     assert!(client.outbox.last_unsent(Kind::Add).is_some());
 }
 
-#[test]
-fn p20_a_group_that_filled_up_since_the_invite_was_made_admits_nobody() {
+/// A group that takes no more.
+fn crowded() -> Client {
     let mut client = founder();
     for _ in 2..=MAX_DEVICES {
         let next = candidate(&mut client);
         client.admit(&next);
     }
+    client
+}
+
+#[test]
+fn p20_a_group_that_filled_up_since_the_invite_was_made_admits_nobody() {
+    let mut client = crowded();
     let last = client.outbox.last_unsent(Kind::Add);
     let phone = candidate(&mut client);
     client.admit(&phone);
     assert_eq!(client.outbox.last_unsent(Kind::Add), last);
     assert_eq!(client.group.as_ref().map(|group| group.roster.len()), Some(MAX_DEVICES));
+}
+
+#[test]
+fn p20_a_full_group_makes_no_invite_and_says_that_pairing_fails() {
+    let mut client = crowded();
+    while client.poll().is_some() {}
+    client.handle(Time(2), ClientInput::Command(CommandId(2), ClientCommand::CreateInvite)).expect("a command");
+    let persisted = StoreInput::Persisted { batch: client.gate.newest(), outcomes: Vec::new() };
+    client.handle(Time(3), ClientInput::Store(persisted)).expect("asked for");
+    let mut said = std::iter::from_fn(|| client.poll());
+    let answer = said.find_map(|output| match output {
+        ClientOutput::Done { command: CommandId(2), result } => Some(result),
+        _ => None,
+    });
+    assert_eq!(answer, Some(Err(Code::PairingFailed.into())));
+    assert!(client.invite.is_none());
 }
 
 #[test]

@@ -119,6 +119,20 @@ fn secrets_print_nothing_of_themselves() {
     assert_eq!(format!("{:?}", founded.epoch), format!("Epoch({}, ..)", founded.epoch.kid));
 }
 
+/// By their types: what this cannot name does not compile once somebody takes the wiping out.
+#[test]
+fn secrets_are_wiped_when_dropped() {
+    fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+    wiped::<EpochSecret>();
+    wiped::<LinkSecret>();
+    wiped::<BoxSecret>();
+    wiped::<StoreKey>();
+    wiped::<ed25519_dalek::SigningKey>();
+    wiped::<crate::rng::Seed>();
+    wiped::<crate::pairing::code::PairingCode>();
+    wiped::<zeroize::Zeroizing<Vec<u8>>>();
+}
+
 #[test]
 fn secrets_compare_by_every_byte() {
     let base = [9; 32];

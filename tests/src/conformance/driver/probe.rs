@@ -274,7 +274,7 @@ impl ProbeStore {
                 }
             }
             StoreOutput::Load { load, query } => {
-                let reopened = query == ClientQuery::Open && self.refusing == Some(StoreFailure::Full);
+                let reopened = query == ClientQuery::Open && self.refusing.is_some_and(StoreFailure::may_pass);
                 self.refusing = self.refusing.filter(|_| !reopened);
                 StoreInput::Loaded { load, answer: self.load(&query) }
             }
