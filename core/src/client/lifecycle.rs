@@ -48,6 +48,7 @@ impl Client {
         }
         self.ledger.enabled = true;
         self.platform.started = true;
+        self.repeat_wishes();
         self.done(id, Ok(Reply::Done));
     }
 
