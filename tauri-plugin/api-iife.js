@@ -267,14 +267,19 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
             if (info.details !== undefined)
                 this.details = info.details;
         }
-        /** Turns whatever a call was rejected with into a `SyncError`. */
-        static from(reason) {
+        /** Turns whatever a call was rejected with into a `SyncError`. `permission` is what the call needs a window to have. */
+        static from(reason, permission) {
             if (reason instanceof SyncError)
                 return reason;
             if (isInfo(reason))
                 return new SyncError(reason);
             const message = reason instanceof Error ? reason.message : String(reason);
-            return new SyncError({ code: codeOf(message), message, retryable: false }, { cause: reason });
+            const code = codeOf(message);
+            if (code !== 'notAllowed' || permission === undefined)
+                return new SyncError({ code, message, retryable: false }, { cause: reason });
+            // Tauri names it in debug builds only.
+            const named = `${message.replace(/\.?$/, '.')} It needs the permission ${permission}.`;
+            return new SyncError({ code, message: named, retryable: false, details: { permission } }, { cause: reason });
         }
     }
     /** For a call that cannot be meant: it never leaves the page. */
@@ -287,7 +292,7 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
         const { code, message, retryable } = reason;
         return typeof code === 'string' && typeof message === 'string' && typeof retryable === 'boolean';
     }
-    /** Tauri's refusals have no code, only a wording. The message is kept: it names the missing permission or argument. */
+    /** Tauri's refusals have no code, only a wording, of which release builds have less. */
     function codeOf(message) {
         if (/\b(not allowed|explicitly denied)\b/i.test(message))
             return 'notAllowed';
@@ -739,7 +744,7 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
         /** Resolves when every event is heard; rejects when the page may not listen. Starts it the first time. */
         listening() {
             this.#listening ??= Promise.all(NAMES.map((name) => this.#subscribe(name))).then(() => undefined, (reason) => {
-                throw SyncError.from(reason);
+                throw SyncError.from(reason, 'core:event:allow-listen');
             });
             return this.#listening;
         }
@@ -862,6 +867,9 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
             await this.#ack(cursor);
             await this.#freshen();
         }
+        async acceptFullPush() {
+            await this.#call('sync_accept_full_push');
+        }
         async consume(handler, options = {}) {
             if (this.#consuming) {
                 const message = 'This page consumes already; end that one by its signal first.';
@@ -963,7 +971,7 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
                 return await invoke(`plugin:sync|${command}`, args, options);
             }
             catch (reason) {
-                throw SyncError.from(reason);
+                throw SyncError.from(reason, `sync:allow-${command.replaceAll('_', '-')}`);
             }
         }
         /** After a call that changes the status: what `status()` says next is not older than that call. */

@@ -47,6 +47,7 @@ describe('commands', () => {
     ['sync_devices', {}, (it: Sync) => it.devices()],
     ['sync_set_relay', { address: '0k:r' }, (it: Sync) => it.setRelay('0k:r')],
     ['sync_ack', { cursor: 12 }, (it: Sync) => it.ack(12)],
+    ['sync_accept_full_push', {}, (it: Sync) => it.acceptFullPush()],
     ['sync_now', {}, (it: Sync) => it.syncNow()],
     ['sync_pending', {}, (it: Sync) => it.pending()],
     ['sync_info', {}, (it: Sync) => it.info()],
