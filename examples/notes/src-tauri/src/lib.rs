@@ -46,6 +46,8 @@ pub fn app<R: Runtime>(builder: Builder<R>, relay: Option<String>) -> Builder<R>
             commands::delete_note,
             commands::unsent_notes,
             commands::apply_remote,
+            commands::mark_all_unsent,
+            commands::mark_reissued,
             commands::mark_queued,
             commands::mark_synced,
         ])

@@ -12,7 +12,7 @@ use tauri::{
 };
 use tempfile::TempDir;
 
-const DATA: [&str; 12] = [
+const DATA: [&str; 13] = [
     "enable",
     "disable",
     "push",
@@ -21,6 +21,7 @@ const DATA: [&str; 12] = [
     "last_cursor",
     "now",
     "ack",
+    "accept_full_push",
     "info",
     "pending",
     "devices",
