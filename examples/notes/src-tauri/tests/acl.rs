@@ -37,7 +37,7 @@ fn app() -> (TempDir, App<MockRuntime>) {
     let sync = context.config_mut().plugins.0.get_mut("sync").unwrap();
     sync["dataDir"] = json!(temp.path().join("sync"));
     sync["keyStorage"] = json!("file");
-    let app = zerok_notes::app(mock_builder(), None).build(context).unwrap();
+    let app = zerok_notes::app(mock_builder(), &zerok_notes::Setting::default()).build(context).unwrap();
     (temp, app)
 }
 
