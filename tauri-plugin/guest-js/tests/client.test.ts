@@ -171,6 +171,17 @@ describe('the page', () => {
     expect(plugin.made('sync_visibility').map((call) => call.args)).toEqual([{ visible: false }, { visible: true }]);
   });
 
+  it('tells when the web view finds a network, and not when it believes that there is none', async () => {
+    await sync.ready;
+    window.dispatchEvent(new Event('offline'));
+    await settle();
+    expect(plugin.made('sync_visibility')).toEqual([]);
+    window.dispatchEvent(new Event('online'));
+    await settle();
+    // Pages of earlier tests tell it, too.
+    expect(new Set(plugin.made('sync_visibility').map((call) => JSON.stringify(call.args)))).toEqual(new Set(['{"visible":true}']));
+  });
+
   it('that may not tell keeps that to itself', async () => {
     plugin.refuse('sync_visibility', 'sync.sync_visibility not allowed');
     await sync.ready;
