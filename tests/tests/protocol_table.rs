@@ -129,6 +129,7 @@ fn tests_of_the_workspace() -> BTreeSet<String> {
         ("runtime-iroh", "zerok-iroh"),
         ("relay", "zerok-relay"),
         ("cli", "zerok"),
+        ("tauri-plugin", "zerok-sync-tauri"),
         ("tests", "zerok-testkit"),
     ];
     let mut tests = BTreeSet::new();
