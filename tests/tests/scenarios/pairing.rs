@@ -290,7 +290,7 @@ fn a_wish_for_a_full_push_is_told_at_each_enable_until_it_is_accepted() {
     push(&mut world, phone, "milk").expect("the relay holds it");
     world.run(Duration::from_secs(1));
     let told = ("phone".to_owned(), true);
-    assert_eq!(greeted(&world, laptop), [told.clone()]);
+    assert_eq!(greeted(&world, laptop), std::slice::from_ref(&told));
     world.kill_device(laptop);
     world.start_device(laptop);
     world.run(Duration::from_secs(5));

@@ -155,10 +155,13 @@ pub(super) struct Process {
 }
 
 type PushOutcome = Result<crate::shapes::PushResult, Error>;
+/// A push on its way, and how long it took.
+type Timed = JoinHandle<(PushOutcome, Duration)>;
+
 /// What was asked of a process and is not answered yet.
 #[derive(Default)]
 struct Asked {
-    pushes: Vec<(Vec<u8>, JoinHandle<(PushOutcome, Duration)>)>,
+    pushes: Vec<(Vec<u8>, Timed)>,
     signals: Vec<JoinHandle<()>>,
 }
 
