@@ -267,14 +267,19 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
             if (info.details !== undefined)
                 this.details = info.details;
         }
-        /** Turns whatever a call was rejected with into a `SyncError`. */
-        static from(reason) {
+        /** Turns whatever a call was rejected with into a `SyncError`. `permission` is what the call needs a window to have. */
+        static from(reason, permission) {
             if (reason instanceof SyncError)
                 return reason;
             if (isInfo(reason))
                 return new SyncError(reason);
             const message = reason instanceof Error ? reason.message : String(reason);
-            return new SyncError({ code: codeOf(message), message, retryable: false }, { cause: reason });
+            const code = codeOf(message);
+            if (code !== 'notAllowed' || permission === undefined)
+                return new SyncError({ code, message, retryable: false }, { cause: reason });
+            // Tauri names it in debug builds only.
+            const named = `${message.replace(/\.?$/, '.')} It needs the permission ${permission}.`;
+            return new SyncError({ code, message: named, retryable: false, details: { permission } }, { cause: reason });
         }
     }
     /** For a call that cannot be meant: it never leaves the page. */
@@ -287,7 +292,7 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
         const { code, message, retryable } = reason;
         return typeof code === 'string' && typeof message === 'string' && typeof retryable === 'boolean';
     }
-    /** Tauri's refusals have no code, only a wording. The message is kept: it names the missing permission or argument. */
+    /** Tauri's refusals have no code, only a wording, of which release builds have less. */
     function codeOf(message) {
         if (/\b(not allowed|explicitly denied)\b/i.test(message))
             return 'notAllowed';
@@ -739,7 +744,7 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
         /** Resolves when every event is heard; rejects when the page may not listen. Starts it the first time. */
         listening() {
             this.#listening ??= Promise.all(NAMES.map((name) => this.#subscribe(name))).then(() => undefined, (reason) => {
-                throw SyncError.from(reason);
+                throw SyncError.from(reason, 'core:event:allow-listen');
             });
             return this.#listening;
         }
@@ -787,10 +792,11 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
     }
 
     /**
-     * Tells the plugin when the page comes to the front or leaves it.
+     * Tells the plugin when the page comes to the front or leaves it, and when the web view finds a network again.
      *
      * Coming back is when a sleeping connection is noticed and redialled; platforms tell the native side unreliably, and the page hears of
-     * it on all of them. The plugin takes these as hints: repeated, missing or out of order does no harm.
+     * it on all of them. The plugin takes these as hints: repeated, missing or out of order does no harm. That the web view believes itself
+     * offline is not passed on: it may be wrong where the relay stands in the next room, and a link that is down is noticed anyway.
      */
     /** Calls `tell` at each change. What it answers is of no interest: a window without the right to tell is no fault. */
     function watchVisibility(tell) {
@@ -799,6 +805,8 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
         document.addEventListener('visibilitychange', () => {
             tell(document.visibilityState === 'visible').catch(() => undefined);
         });
+        // A reason to look after the link now, as coming to the front is.
+        window.addEventListener('online', () => void tell(true).catch(() => undefined));
     }
 
     /**
@@ -861,6 +869,9 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
         async ack(cursor) {
             await this.#ack(cursor);
             await this.#freshen();
+        }
+        async acceptFullPush() {
+            await this.#call('sync_accept_full_push');
         }
         async consume(handler, options = {}) {
             if (this.#consuming) {
@@ -963,7 +974,7 @@ var __TAURI_PLUGIN_SYNC__ = (function (exports) {
                 return await invoke(`plugin:sync|${command}`, args, options);
             }
             catch (reason) {
-                throw SyncError.from(reason);
+                throw SyncError.from(reason, `sync:allow-${command.replaceAll('_', '-')}`);
             }
         }
         /** After a call that changes the status: what `status()` says next is not older than that call. */

@@ -12,6 +12,7 @@ const COMMANDS: &[&str] = &[
     "sync_last_cursor",
     "sync_now",
     "sync_ack",
+    "sync_accept_full_push",
     "sync_pending",
     "sync_info",
     "sync_devices",

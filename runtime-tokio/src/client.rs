@@ -393,6 +393,15 @@ impl SyncClient {
         }
     }
 
+    /// Says that the application has noted, where a crash does not reach, that it pushes its full state. Until then each
+    /// [`enable`](Self::enable) brings the events again that ask for it.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn accept_full_push(&self) -> Result<(), SyncError> {
+        self.call(ClientCommand::AcceptFullPush).await.map(drop)
+    }
+
     /// Forgets verdicts up to this id.
     ///
     /// # Errors

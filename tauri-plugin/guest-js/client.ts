@@ -35,7 +35,10 @@ export interface SyncPlugin {
   /** Resolves when events are heard and `status()` is true; rejects where this window may not listen or ask. */
   readonly ready: Promise<void>;
 
-  /** Starts syncing. Call it at every launch; offline too. Without a group it makes one of this device alone. */
+  /**
+   * Starts syncing. Call it at every launch; offline too. Without a group it makes one of this device alone. Put your handlers on
+   * before: it brings the events again that ask for a full push.
+   */
   enable(): Promise<void>;
   /** Stops syncing. Keys and queue stay. */
   disable(): Promise<void>;
@@ -64,6 +67,11 @@ export interface SyncPlugin {
   pull(afterCursor?: number | null, options?: PullOptions): Promise<PullResult>;
   /** Says that everything up to here, as far as it was pulled, is in the app's own database. */
   ack(cursor: number): Promise<void>;
+  /**
+   * Says that the app has noted in its own database that it pushes its whole state, as `device-joined` with `wantsFullPush` or `joined`
+   * with `needsFullPush` asked. Until then they come again at each `enable()`.
+   */
+  acceptFullPush(): Promise<void>;
   /**
    * Pulls, hands over blob by blob, acknowledges each after the handler resolved, and follows live.
    *
@@ -156,6 +164,10 @@ export class Sync implements SyncPlugin {
   async ack(cursor: number): Promise<void> {
     await this.#ack(cursor);
     await this.#freshen();
+  }
+
+  async acceptFullPush(): Promise<void> {
+    await this.#call('sync_accept_full_push');
   }
 
   async consume(handler: (blob: Blob) => void | Promise<void>, options: ConsumeOptions = {}): Promise<void> {
@@ -264,7 +276,7 @@ export class Sync implements SyncPlugin {
       await this.#start().listening.catch(() => undefined);
       return await invoke<T>(`plugin:sync|${command}`, args, options);
     } catch (reason) {
-      throw SyncError.from(reason);
+      throw SyncError.from(reason, `sync:allow-${command.replaceAll('_', '-')}`);
     }
   }
 

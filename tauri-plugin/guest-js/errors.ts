@@ -13,7 +13,7 @@ export class SyncError extends Error implements SyncErrorInfo {
   readonly code: string;
   /** Whether the same call may succeed later without anybody changing anything. */
   readonly retryable: boolean;
-  /** What the code is about: the id of a pending blob, a range of cursors, a device. */
+  /** What the code is about: the id of a pending blob, a range of cursors, a device, a missing permission. */
   declare readonly details?: unknown;
 
   constructor(info: SyncErrorInfo, options?: ErrorOptions) {
@@ -24,12 +24,16 @@ export class SyncError extends Error implements SyncErrorInfo {
     if (info.details !== undefined) this.details = info.details;
   }
 
-  /** Turns whatever a call was rejected with into a `SyncError`. */
-  static from(reason: unknown): SyncError {
+  /** Turns whatever a call was rejected with into a `SyncError`. `permission` is what the call needs a window to have. */
+  static from(reason: unknown, permission?: string): SyncError {
     if (reason instanceof SyncError) return reason;
     if (isInfo(reason)) return new SyncError(reason);
     const message = reason instanceof Error ? reason.message : String(reason);
-    return new SyncError({ code: codeOf(message), message, retryable: false }, { cause: reason });
+    const code = codeOf(message);
+    if (code !== 'notAllowed' || permission === undefined) return new SyncError({ code, message, retryable: false }, { cause: reason });
+    // Tauri names it in debug builds only.
+    const named = `${message.replace(/\.?$/, '.')} It needs the permission ${permission}.`;
+    return new SyncError({ code, message: named, retryable: false, details: { permission } }, { cause: reason });
   }
 }
 
@@ -44,7 +48,7 @@ function isInfo(reason: unknown): reason is SyncErrorInfo {
   return typeof code === 'string' && typeof message === 'string' && typeof retryable === 'boolean';
 }
 
-/** Tauri's refusals have no code, only a wording. The message is kept: it names the missing permission or argument. */
+/** Tauri's refusals have no code, only a wording, of which release builds have less. */
 function codeOf(message: string): string {
   if (/\b(not allowed|explicitly denied)\b/i.test(message)) return 'notAllowed';
   if (/^invalid args\b/i.test(message)) return 'invalidArgs';

@@ -40,7 +40,7 @@ export class EventHub {
     this.#listening ??= Promise.all(NAMES.map((name) => this.#subscribe(name))).then(
       () => undefined,
       (reason: unknown) => {
-        throw SyncError.from(reason);
+        throw SyncError.from(reason, 'core:event:allow-listen');
       },
     );
     return this.#listening;

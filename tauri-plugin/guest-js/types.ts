@@ -121,6 +121,8 @@ export interface SyncInfo {
   /** Up to here the app has acknowledged. */
   acked: number;
   pending: number;
+  /** Somebody wants this device's whole state, and `acceptFullPush()` has not been called yet. */
+  wantsFullPush: boolean;
   protocolVersion: number;
 }
 
@@ -145,11 +147,14 @@ export interface SyncEvents {
   'blob-synced': { blobId: string; cursor: number };
   /** A queued blob has a new id from now on. */
   'blob-reissued': { blobId: string; newBlobId: string };
-  /** The group has a new device. `wantsFullPush` asks this one, and no other, to push its whole state. */
+  /**
+   * The group has a new device. `wantsFullPush` asks this one, and no other, to push its whole state; it comes again at each `enable()`
+   * until `acceptFullPush()`.
+   */
   'device-joined': { device: string; name: string; wantsFullPush: boolean };
   /**
    * This device is in a group now. Without `historyComplete`, older state comes from another device. `needsFullPush` asks the app to
-   * push its own whole state, which nobody there has.
+   * push its own whole state, which nobody there has; it comes again at each `enable()` until `acceptFullPush()`.
    */
   joined: { group: string; historyComplete: boolean; needsFullPush: boolean };
   /** Somebody used this device's invite. */

@@ -102,6 +102,11 @@ pub(crate) async fn sync_ack(state: State<'_, SyncState>, cursor: Option<Value>)
 }
 
 #[tauri::command]
+pub(crate) async fn sync_accept_full_push(state: State<'_, SyncState>) -> Result<(), Error> {
+    state.accept_full_push().await
+}
+
+#[tauri::command]
 pub(crate) fn sync_pending(state: State<'_, SyncState>) -> u64 {
     state.pending()
 }

@@ -57,7 +57,7 @@ pub enum SyncEvent {
         device: String,
         /// Its name.
         name: String,
-        /// Asks this device, and no other, to push its full state.
+        /// Asks this device, and no other, to push its full state. Told again at each enable until the app accepts.
         wants_full_push: bool,
     },
     /// `joined`: this device joined a group.
@@ -66,7 +66,7 @@ pub enum SyncEvent {
         group: String,
         /// Whether the relay still has the group's whole history.
         history_complete: bool,
-        /// Whether the app should push its own full state.
+        /// Whether the app should push its own full state. Told again at each enable until the app accepts.
         needs_full_push: bool,
     },
     /// `invite-used`: somebody joined by this device's invite.

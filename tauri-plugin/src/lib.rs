@@ -53,8 +53,12 @@ pub use self::{
     events::SyncEvent,
     lifecycle::Trigger,
     plugin::{SyncExt, init},
+    shapes::{Invite, PushResult, Status as ConnectionStatus},
     state::SyncState,
 };
+
+/// What a pull answers in Rust; pages get the same as `PullResult`.
+pub use zerok_core::client::command::Pulled as PullResult;
 
 /// What reaches relays, for apps that bring a transport of their own.
 pub use zerok_tokio::link::Dialer;

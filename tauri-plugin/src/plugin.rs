@@ -57,6 +57,7 @@ impl<R: Runtime> Builder<R> {
                 commands::sync_last_cursor,
                 commands::sync_now,
                 commands::sync_ack,
+                commands::sync_accept_full_push,
                 commands::sync_pending,
                 commands::sync_info,
                 commands::sync_devices,

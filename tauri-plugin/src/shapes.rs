@@ -141,6 +141,8 @@ pub struct Info {
     pub acked: u64,
     /// Blobs not yet at the relay.
     pub pending: u64,
+    /// Somebody wants this device's full state, and the app has not accepted that yet.
+    pub wants_full_push: bool,
     /// The version of the protocol.
     pub protocol_version: u8,
 }
@@ -160,6 +162,7 @@ impl Info {
             last_cursor: 0,
             acked: 0,
             pending: 0,
+            wants_full_push: false,
             protocol_version: channel::VERSION,
         }
     }
@@ -178,6 +181,7 @@ impl Info {
             last_cursor: report.status.last_cursor.0,
             acked: report.acked.0,
             pending: report.status.pending,
+            wants_full_push: report.wants_full_push,
             protocol_version: channel::VERSION,
         }
     }

@@ -50,7 +50,8 @@ impl SyncState {
         Self { shared: Arc::new(Shared { slot, pulse: Pulse::default(), limits }) }
     }
 
-    /// Makes this device, with a group of its own, if there is none, and starts syncing. Idempotent: call it at every launch.
+    /// Makes this device, with a group of its own, if there is none, and starts syncing. Idempotent: call it at every launch. Each call
+    /// brings the events again that ask for a full push nobody has accepted.
     ///
     /// # Errors
     /// `alreadyRunning`, `keyLost`, `keychainLocked`, `storageFailed`: what stands in the way of opening the data.
@@ -162,6 +163,15 @@ impl SyncState {
     /// As every call.
     pub async fn ack(&self, cursor: u64) -> Result<(), Error> {
         Ok(self.client().await?.ack(Position(cursor)).await?)
+    }
+
+    /// Says that the app has noted, where a crash does not reach, that it pushes its full state: the events that asked for it do not
+    /// come again.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn accept_full_push(&self) -> Result<(), Error> {
+        Ok(self.client().await?.accept_full_push().await?)
     }
 
     /// Who this device is and where it stands. Answers before it is enabled, too.

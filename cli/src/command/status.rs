@@ -82,6 +82,10 @@ fn settled(report: &Report, offline: bool) -> Status {
             last_error: Some(Code::Offline),
             ..status
         },
+        // One failed attempt is all there is going to be.
+        ConnectionState::Reconnecting if status.indicator != Indicator::Failed => {
+            Status { indicator: Indicator::Offline, ..status }
+        }
         _ => status,
     }
 }

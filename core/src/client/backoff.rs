@@ -19,6 +19,8 @@ use crate::{
 
 /// Seconds before each next attempt; the last repeats.
 const STEPS: [u64; 6] = [1, 2, 4, 8, 16, 30];
+/// Dials in a row that have to fail until the relay counts as out of reach.
+const UNREACHED: u32 = 3;
 /// Up to so many milliseconds are added, so that clients do not return in step.
 const JITTER_MILLIS: u32 = 5_000;
 
@@ -26,6 +28,8 @@ const JITTER_MILLIS: u32 = 5_000;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Backoff {
     attempt: u32,
+    /// Dials that failed since the last success. A link that was up and is lost is an attempt and no dial.
+    dials: u32,
     until: Option<Time>,
     /// The next failure says nothing about now.
     forgiven: bool,
@@ -42,6 +46,18 @@ impl Backoff {
         self.attempt
     }
 
+    /// Whether one dial after the other has failed.
+    pub(super) fn unreached(&self) -> bool {
+        self.dials >= UNREACHED
+    }
+
+    /// Records that a link is lost that was up, which says nothing yet of the next dial.
+    pub(super) fn lost(&mut self, now: Time, at_least: Duration, draw: &mut Draw) {
+        let dials = self.dials;
+        self.failed(now, at_least, draw);
+        self.dials = dials;
+    }
+
     /// Records a failed attempt. `at_least` is what the relay asked for.
     pub(super) fn failed(&mut self, now: Time, at_least: Duration, draw: &mut Draw) {
         if std::mem::take(&mut self.forgiven) {
@@ -51,6 +67,7 @@ impl Backoff {
         let step = STEPS[(self.attempt as usize).min(STEPS.len() - 1)];
         let jitter = Duration::from_millis(u64::from(draw.below(JITTER_MILLIS)));
         self.attempt = self.attempt.saturating_add(1);
+        self.dials = self.dials.saturating_add(1);
         self.until = Some(now + Duration::from_secs(step).max(at_least) + jitter);
     }
 

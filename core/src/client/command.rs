@@ -16,7 +16,8 @@ use crate::{
 /// A request of the application.
 #[derive(Debug, Clone)]
 pub enum ClientCommand {
-    /// Start syncing. Without a group it makes device keys and a group of one, offline too. Idempotent.
+    /// Start syncing. Without a group it makes device keys and a group of one, offline too. Idempotent: to be said at every start,
+    /// and each time those are reported again who want a full push.
     Enable {
         /// The device's name within the group, used when a group is made.
         name: String,
@@ -71,6 +72,8 @@ pub enum ClientCommand {
     Inspect,
     /// Forget verdicts up to this id.
     Settle(u64),
+    /// The application has noted durably that it pushes its full state: whoever was reported to want that need not be reported again.
+    AcceptFullPush,
 }
 
 /// What the platform reports. Any order, repetition or absence is safe.
@@ -285,6 +288,8 @@ pub struct Report {
     pub head: Position,
     /// Acknowledged position.
     pub acked: Position,
+    /// Somebody wants this device's full state, and the application has not accepted that yet.
+    pub wants_full_push: bool,
     /// The place in the relay's log.
     pub relay_cursor: crate::ids::Cursor,
     /// How far the relay's clock, as told by records it delivered, is from ours is unknown to a client; the wall clock as last reported.

@@ -8,7 +8,7 @@ use crate::{
     address::RelayAddress,
     client::{
         Client, Load, Phase,
-        command::{ClientEvent, Device, Identity, Report},
+        command::{Device, Identity, Reply, Report},
         gaps::Gaps,
         inbox::Inbox,
         ledger::{Ledger, Sealed, StoredIdentity, StoredKeys, Vault, encode},
@@ -19,7 +19,7 @@ use crate::{
         verdict::Verdict,
     },
     error::Code,
-    ids::{AccessKey, DeviceId, GroupId, Incarnation, Kid, Lane, RecordHash, StreamId},
+    ids::{AccessKey, CommandId, DeviceId, GroupId, Incarnation, Kid, Lane, RecordHash, StreamId},
     limits::{MAX_ADD_BLOB, MAX_RENAME_BLOB},
     seal::{
         keys::{DeviceKeys, Epoch, EpochSecret, Genesis, group_id},
@@ -124,7 +124,6 @@ impl Client {
         self.remember_opening();
         self.resume_refill();
         self.offer_held_again();
-        self.repeat_wishes();
         self.prune();
         for (id, command) in std::mem::take(&mut self.early) {
             self.command(id, command);
@@ -197,17 +196,6 @@ impl Client {
         self.batch.ops.push(ClientOp::Vault(sealed));
     }
 
-    /// A wish for a full push stands until something was pushed: whoever was told and crashed is told again.
-    fn repeat_wishes(&mut self) {
-        let wishes: Vec<_> = self.ledger.wants_full_push.intersection(&self.ledger.greeted).copied().collect();
-        for device in wishes {
-            let name = self.group.as_ref().and_then(|group| group.roster.get(device)).map(|member| member.name.clone());
-            if let Some(name) = name {
-                self.event(ClientEvent::DeviceJoined { device, name, wants_full_push: true });
-            }
-        }
-    }
-
     /// Makes device keys and a group of one. Works offline.
     pub(super) fn found_group(&mut self, name: &str) -> Result<(), Code> {
         let keys = DeviceKeys::generate(&mut self.draws.keys);
@@ -245,7 +233,12 @@ impl Client {
         }
     }
 
-    pub(super) fn report(&self) -> Report {
+    pub(super) fn inspect(&mut self, id: CommandId) {
+        let report = self.report();
+        self.done(id, Ok(Reply::Report(Box::new(report))));
+    }
+
+    fn report(&self) -> Report {
         let identity = self.group.as_ref().and_then(|group| {
             group.epoch().map(|epoch| Identity { group: group.id, device: group.device, kid: epoch.kid })
         });
@@ -269,6 +262,7 @@ impl Client {
             pending: self.outbox.unsent_ids(),
             head: self.ledger.last_position,
             acked: self.ledger.acked,
+            wants_full_push: self.wants_full_push(),
             relay_cursor: self.ledger.place.map(|place| place.cursor).unwrap_or_default(),
             wall_clock: self.wall(),
         }

@@ -241,7 +241,8 @@ impl Client {
     /// The first welcome as a member completes the join.
     pub(super) fn finish_joining(&mut self) {
         let Some(needs_full_push) = self.ledger.joining.take() else { return };
-        let history_complete = self.ledger.place.is_some_and(|place| place.floor == Cursor(0));
+        self.ledger.owes_full_push = needs_full_push;
+        let history_complete = self.is_history_complete();
         if let Some(group) = self.group.as_ref().map(|group| group.id) {
             self.event(ClientEvent::Joined { group, history_complete, needs_full_push });
         }

@@ -91,7 +91,7 @@ pub(super) struct Ledger {
     pub(super) written: BTreeMap<DeviceId, UnixMillis>,
     /// Devices whose first own record has been reported.
     pub(super) greeted: BTreeSet<DeviceId>,
-    /// Devices this one admitted and whose wish for a full push was not acted on yet.
+    /// Devices this one admitted and whose wish for a full push the application has not accepted yet.
     pub(super) wants_full_push: BTreeSet<DeviceId>,
     pub(super) next_verdict: u64,
     pub(super) next_roster: u64,
@@ -120,6 +120,8 @@ pub(super) struct Ledger {
     pub(super) dropped_from: Option<Cursor>,
     /// When the log was last found to be another one.
     pub(super) reset_at: Option<UnixMillis>,
+    /// This device joined with data of its own, and the application has not accepted yet to push all of it.
+    pub(super) owes_full_push: bool,
 }
 
 /// The place in the relay's log.

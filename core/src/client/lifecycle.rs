@@ -48,6 +48,7 @@ impl Client {
         }
         self.ledger.enabled = true;
         self.platform.started = true;
+        self.repeat_wishes();
         self.done(id, Ok(Reply::Done));
     }
 
@@ -279,7 +280,12 @@ impl Client {
         let waiting = if bug!(SyncedTooSoon) { 0 } else { pending };
         Status {
             state,
-            indicator: Indicator::judge(state, last_error.is_some_and(|code| code != Code::Offline), waiting),
+            indicator: Indicator::judge(
+                state,
+                last_error.is_some_and(|code| code != Code::Offline),
+                self.backoff.unreached(),
+                waiting,
+            ),
             pending,
             last_cursor: self.ledger.returned,
             last_synced_at: self.ledger.last_synced_at,

@@ -376,9 +376,14 @@ impl Client {
 
     fn lose_link(&mut self, code: Code, retry_after: Duration) {
         // Also when this side has closed it a moment ago: nobody was told of that yet.
-        let was_live = self.link.as_ref().is_some_and(|link| link.purpose == Purpose::Member && link.is_proven());
+        let proven = self.link.as_ref().filter(|link| link.is_proven()).map(|link| link.purpose);
+        let was_live = proven == Some(Purpose::Member);
         self.unlink();
-        self.backoff.failed(self.now, retry_after, &mut self.draws.jitter);
+        if proven.is_some() {
+            self.backoff.lost(self.now, retry_after, &mut self.draws.jitter);
+        } else {
+            self.backoff.failed(self.now, retry_after, &mut self.draws.jitter);
+        }
         self.last_error = Some(code);
         if was_live {
             self.event(ClientEvent::Disconnected { code });

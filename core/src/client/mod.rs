@@ -10,7 +10,7 @@
 //! - `link`: the way to the relay, from dialling to the last byte. `liveness`: whether it still is one. `relay_messages`: what comes over it.
 //! - `outbox`, `push`: on the way out. `receive`, `stream`, `claims`, `gaps`, `inbox`: on the way in.
 //! - `group`, `roster`, `heads`: who the others are and what they have. `restore`: a store older than its relay.
-//! - `invite`, `join`: the two sides of pairing. `ledger`: the sealed rows.
+//! - `invite`, `join`: the two sides of pairing; `wishes`: who wants everything after it. `ledger`: the sealed rows.
 //!
 //! ```text
 //!            Opened           Closing            flushed, or 500 ms            durable
@@ -52,6 +52,7 @@ mod stream;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod wishes;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -306,11 +307,9 @@ impl Client {
             ClientCommand::Rename(name) => self.rename(id, &name),
             ClientCommand::SetRelay(relay) => self.set_relay(id, relay),
             ClientCommand::Configure(relay) => self.configure(id, relay),
-            ClientCommand::Inspect => {
-                let report = self.report();
-                self.done(id, Ok(Reply::Report(Box::new(report))));
-            }
+            ClientCommand::Inspect => self.inspect(id),
             ClientCommand::Settle(through) => self.settle_verdicts(id, through),
+            ClientCommand::AcceptFullPush => self.accept_full_push(id),
         }
     }
 

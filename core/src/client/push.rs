@@ -55,12 +55,7 @@ impl Client {
             return self.reject(id, Code::Busy);
         }
         match self.write_record(Kind::Data, data, key) {
-            Ok(row) => {
-                // Something was pushed after the wish was heard: that is acting on it.
-                let heard = &self.ledger.greeted;
-                self.ledger.wants_full_push.retain(|device| !heard.contains(device));
-                self.answer_push(id, row, detached);
-            }
+            Ok(row) => self.answer_push(id, row, detached),
             Err(code) => self.reject(id, code),
         }
     }

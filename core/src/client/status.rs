@@ -43,7 +43,7 @@ pub enum ConnectionState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Indicator {
-    /// The relay holds everything.
+    /// The relay holds everything this device has.
     Synced,
     /// Something is queued.
     Pending,
@@ -64,13 +64,21 @@ impl Indicator {
         }
     }
 
-    /// Judges. `refused` is a standing refusal of the relay or the store.
-    pub(crate) const fn judge(state: ConnectionState, refused: bool, pending: u64) -> Self {
-        match (refused, state, pending) {
+    /// Judges. `refused` is a standing refusal of the relay or the store; `unreached` says that dial after dial has failed.
+    ///
+    /// A link that was lost a moment ago is no reason to look after one's connection: until the relay is out of reach, what counts is
+    /// whether something waits.
+    pub(crate) const fn judge(state: ConnectionState, refused: bool, unreached: bool, pending: u64) -> Self {
+        let within_reach = match state {
+            ConnectionState::Connected => true,
+            ConnectionState::Connecting | ConnectionState::Reconnecting => !unreached,
+            ConnectionState::Disabled | ConnectionState::Offline => false,
+        };
+        match (refused, within_reach, pending) {
             (true, ..) => Self::Failed,
-            (_, ConnectionState::Connected, 0) => Self::Synced,
-            (_, ConnectionState::Connected | ConnectionState::Connecting, 1..) => Self::Pending,
-            _ => Self::Offline,
+            (_, false, _) => Self::Offline,
+            (_, true, 0) => Self::Synced,
+            (_, true, 1..) => Self::Pending,
         }
     }
 }

@@ -21,10 +21,13 @@ export class World {
   #folder = mkdtempSync(join(tmpdir(), 'notes-e2e-'));
   #running = [];
   #display;
+  #bus;
 
-  /** A screen of a fixed size that nobody looks at, whatever else this machine shows. */
+  /** A screen of a fixed size that nobody looks at, whatever else this machine shows, and a bus on which apps find each other. */
   static async open() {
     const world = new World();
+    const bus = world.start('bus', 'dbus-daemon', ['--session', '--nofork', '--nopidfile', '--print-address=3'], { extra: 'pipe' });
+    world.#bus = (await firstLine(bus.stdio[3], 'the bus')).trim();
     const args = ['-displayfd', '3', '-screen', '0', '1280x900x24', '-nolisten', 'tcp'];
     const screen = world.start('screen', 'Xvfb', args, { extra: 'pipe' });
     const number = await firstLine(screen.stdio[3], 'the screen');
@@ -53,8 +56,9 @@ export class World {
     return child;
   }
 
-  get display() {
-    return this.#display;
+  /** What a program of this world has to know of it. */
+  get env() {
+    return { DISPLAY: this.#display, DBUS_SESSION_BUS_ADDRESS: this.#bus };
   }
 
   /** What a process wrote last, for a failure's message. */
@@ -81,9 +85,13 @@ export class Relay {
     this.address = line.slice('address: '.length).trim();
   }
 
-  /** It keeps its links and answers nothing. */
+  /** It keeps its links and answers nothing, until it thaws. */
   freeze() {
     this.#child.kill('SIGSTOP');
+  }
+
+  thaw() {
+    this.#child.kill('SIGCONT');
   }
 
   kill() {
@@ -97,6 +105,7 @@ export class Device {
   #name;
   #program;
   #driver;
+  #env;
 
   constructor(world, name, { strict = false } = {}) {
     this.#world = world;
@@ -109,7 +118,9 @@ export class Device {
     const [port, native] = [await freePort(), await freePort()];
     const home = this.#world.path(this.#name);
     const folders = { XDG_DATA_HOME: 'data', XDG_CONFIG_HOME: 'config', XDG_CACHE_HOME: 'cache', XDG_RUNTIME_DIR: 'run' };
-    const env = { HOME: home, DISPLAY: this.#world.display, GTK_THEME: 'Adwaita', LANG: 'C.UTF-8' };
+    const shown = this.#name[0].toUpperCase() + this.#name.slice(1);
+    const env = { ...this.#world.env, HOME: home, GTK_THEME: 'Adwaita', LANG: 'C.UTF-8', ZEROK_NOTES_NAME: shown };
+    this.#env = env;
     for (const [variable, folder] of Object.entries(folders)) {
       env[variable] = join(home, folder);
       mkdirSync(env[variable], { recursive: true, mode: 0o700 });
@@ -122,6 +133,13 @@ export class Device {
     this.page = await Session.open(driver, capabilities);
     await this.indicator();
     return this.page;
+  }
+
+  /** As the system opens a link: the app is started once more, with the link. Answers how that second process ended. */
+  async openLink(link) {
+    const second = this.#world.start(`${this.#name}-link`, this.#program, [link], { env: this.#env });
+    const ended = new Promise((resolve) => second.once('exit', (code, signal) => resolve(code ?? signal)));
+    return Promise.race([ended, sleep(30_000).then(() => 'still running')]);
   }
 
   /** As a crash does it: the app has no chance to write anything. */
@@ -165,6 +183,39 @@ export class Device {
     await this.page.until('a new row', (page) => page.run((count) => document.querySelectorAll('.row').length > count, before));
     await this.page.type('#title', title);
     await this.page.type('#body', body);
+  }
+
+  /** Puts text before what the open note says, as pasting does: at once. */
+  async paste(text) {
+    await this.page.run((given) => {
+      const body = document.querySelector('#body');
+      body.setRangeText(given, 0, 0, 'end');
+      body.dispatchEvent(new Event('input', { bubbles: true }));
+    }, text);
+  }
+
+  /** Notes of earlier days, as if they had come from a device that is gone: nothing of them is at the relay. */
+  async remember(notes) {
+    await this.page.run(async (given) => {
+      for (const [index, [text, days]] of given.entries()) {
+        const id = String(index).repeat(32);
+        const note = { id, text, deleted: false, updatedAt: Date.now() - Math.round(days * 86_400_000), revision: id };
+        await window.__TAURI_INTERNALS__.invoke('apply_remote', { note });
+      }
+    }, notes);
+    await this.page.reload();
+    await this.indicator();
+  }
+
+  /** Every state of the badge from now on, in order: a look now and then may miss one. */
+  watchBadge() {
+    return this.page.run(() => {
+      const badge = document.querySelector('#badge');
+      window.badges = [badge.dataset.indicator];
+      new MutationObserver(() => {
+        if (badge.dataset.indicator !== window.badges.at(-1)) window.badges.push(badge.dataset.indicator);
+      }).observe(badge, { attributes: true, attributeFilter: ['data-indicator'] });
+    });
   }
 
   async open(title) {

@@ -2,7 +2,7 @@
  * Notes: a local-first app with 0k-Sync.
  *
  * # Layout
- * - `notebook`: the notes and their database, and which of two versions wins. `sync`: all there is to syncing.
+ * - `notebook`: the notes and their database, and which of two versions wins. `sync`: all moving of data. `links`: invites as links.
  * - `view/`: the window. It reads the notebook, and asks nobody's permission to show a change.
  */
 
@@ -12,8 +12,9 @@ import './style.css';
 
 import { getCurrentWindow } from '@tauri-apps/api/window';
 
+import { followLinks } from './links';
 import { Notebook } from './notebook';
-import { startSync } from './sync';
+import { sentenceOf, startSync } from './sync';
 import { appearance, setAppearance } from './view/appearance';
 import { Badge } from './view/badge';
 import { Editor } from './view/editor';
@@ -46,15 +47,28 @@ document.addEventListener('keydown', (event) => {
   event.preventDefault();
   create();
 });
+const unsaved = (error: unknown): string => `The last change is not saved: ${sentenceOf(error)}`;
+notebook.onFailed((error) => notices.show(unsaved(error)));
 // What is on screen reaches the database before the window is gone: a moment for the disk, none for the network.
-await getCurrentWindow().onCloseRequested(() => notebook.flush());
+let warned = false;
+await getCurrentWindow().onCloseRequested(async (event) => {
+  try {
+    await notebook.flush();
+  } catch (error) {
+    // Once, there is time to copy the text. Whoever closes again means it.
+    if (!warned) event.preventDefault();
+    warned = true;
+    notices.show(`${unsaved(error)} Close again to lose it.`);
+  }
+});
 // Phones do not close windows. They hide them, and perhaps never show them again.
-document.addEventListener('visibilitychange', () => void notebook.flush());
+document.addEventListener('visibilitychange', () => notebook.flushSoon());
 setInterval(() => {
   list.draw();
   editor.tick();
 }, 30_000);
 
+await followLinks((link) => sheet.open('join', link));
 await startSync(notebook, {
   status(status) {
     badge.show(status);
@@ -62,7 +76,6 @@ await startSync(notebook, {
   },
   notice: (sentence) => notices.show(sentence),
   group: () => sheet.group(),
-  invited: (link) => sheet.open('join', link),
 });
 
 function open(id: string | undefined, focus = false): void {

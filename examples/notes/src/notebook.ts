@@ -26,10 +26,14 @@ export interface Version {
 export interface Note extends Version {
   /** `local` saved here only, `queued` the plugin sends it by itself, `synced` the relay has it or it came from there. */
   state: 'local' | 'queued' | 'synced';
+  /** Names the push of this version: the same for each attempt, another one once everything was asked for. */
+  pushKey: string;
 }
 
 /** Typing pauses this long before a version is written: one for each thought, not for each key. */
 const PAUSE_MS = 350;
+/** What could not be written is tried again this much later. */
+const RETRY_MS = 5_000;
 
 type Listener = (change: { note: Note; from: 'here' | 'elsewhere' }) => void;
 
@@ -37,10 +41,11 @@ export class Notebook {
   #notes = new Map<string, Note>();
   /** Notes on screen that differ from the database. */
   #dirty = new Set<string>();
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   readonly #listeners: Listener[] = [];
   readonly #saved: (() => void)[] = [];
+  readonly #failed: ((error: unknown) => void)[] = [];
 
   static async open(): Promise<Notebook> {
     const notebook = new Notebook();
@@ -59,7 +64,7 @@ export class Notebook {
 
   create(): Note {
     const id = crypto.randomUUID().replaceAll('-', '');
-    const note: Note = { id, text: '', deleted: false, updatedAt: Date.now(), revision: '', state: 'local' };
+    const note: Note = { id, text: '', deleted: false, updatedAt: Date.now(), revision: '', state: 'local', pushKey: '' };
     this.#notes.set(id, note);
     return note;
   }
@@ -70,19 +75,23 @@ export class Notebook {
     if (note === undefined) return;
     this.#put({ ...note, text, updatedAt: Date.now() }, 'here');
     this.#dirty.add(id);
-    clearTimeout(this.#timer);
-    this.#timer = window.setTimeout(() => void this.flush(), PAUSE_MS);
+    this.#saveIn(PAUSE_MS);
   }
 
   async remove(id: string): Promise<void> {
     const note = this.#notes.get(id);
     if (note === undefined) return;
     this.#put({ ...note, deleted: true }, 'here');
-    await this.#next(async () => {
-      this.#dirty.delete(id);
-      // One that was never written leaves no trace.
-      if (note.revision !== '') await invoke('delete_note', { id });
-    });
+    try {
+      await this.#next(async () => {
+        this.#dirty.delete(id);
+        // One that was never written leaves no trace.
+        if (note.revision !== '') await invoke('delete_note', { id });
+      });
+    } catch (error) {
+      this.#put(note, 'here');
+      return this.#failed.forEach((listener) => listener(error));
+    }
     this.#saved.forEach((listener) => listener());
   }
 
@@ -93,22 +102,29 @@ export class Notebook {
     }
   }
 
-  /** Writes what is on screen to the database. */
+  /** Writes what is on screen to the database, and rejects if it could not: then it stays on screen and is tried again. */
   flush(): Promise<void> {
     return this.#next(() => this.#save());
+  }
+
+  /** The same, where nobody waits for it. Whoever is to know hears of a failure by `onFailed`. */
+  flushSoon(): void {
+    this.#saveIn(0);
   }
 
   /** A version from another device. Loses against a newer one of ours, also against one that is still being typed. */
   applyRemote(version: Version): Promise<void> {
     return this.#next(async () => {
       await this.#save();
-      if (await invoke<boolean>('apply_remote', { note: version })) this.#put({ ...version, state: 'synced' }, 'elsewhere');
+      if (await invoke<boolean>('apply_remote', { note: version })) {
+        this.#put({ ...version, state: 'synced', pushKey: version.revision }, 'elsewhere');
+      }
     });
   }
 
-  /** Everything, tombstones too: what a new device needs. */
-  everything(): Promise<Note[]> {
-    return this.#next(() => invoke<Note[]>('list_notes', { deleted: true }));
+  /** Everything is unsent again, as somebody has nothing of it: tombstones too, and over restarts. */
+  markAllUnsent(askedBy: string): Promise<void> {
+    return this.#next(() => invoke('mark_all_unsent', { askedBy }));
   }
 
   /** Versions of which the relay is not known to have them. */
@@ -119,6 +135,11 @@ export class Notebook {
   /** The plugin has it on disk and sends it by itself. */
   async markQueued(revision: string, blobId: string): Promise<void> {
     await invoke('mark_queued', { revision, blobId });
+  }
+
+  /** A queued blob has another id now. */
+  async markReissued(blobId: string, newBlobId: string): Promise<void> {
+    await invoke('mark_reissued', { blobId, newBlobId });
   }
 
   /** The relay has it. Of a blob that was queued before, only the blob's id is known. */
@@ -135,6 +156,21 @@ export class Notebook {
     this.#saved.push(listener);
   }
 
+  /** Calls when something could not be written. What is on screen stays there. */
+  onFailed(listener: (error: unknown) => void): void {
+    this.#failed.push(listener);
+  }
+
+  #saveIn(pause: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.flush().catch((error: unknown) => {
+        this.#failed.forEach((listener) => listener(error));
+        this.#saveIn(RETRY_MS);
+      });
+    }, pause);
+  }
+
   async #save(): Promise<void> {
     clearTimeout(this.#timer);
     const ids = [...this.#dirty];
@@ -142,7 +178,11 @@ export class Notebook {
       const shown = this.#notes.get(id);
       this.#dirty.delete(id);
       if (shown === undefined) continue;
-      const saved = await invoke<Note>('save_note', { id, text: shown.text });
+      const saved = await invoke<Note>('save_note', { id, text: shown.text }).catch((error: unknown) => {
+        // Typing may go on meanwhile, so it is taken off before; but unsaved it stays.
+        this.#dirty.add(id);
+        throw error;
+      });
       // Typing may have gone on meanwhile: what is on screen stays.
       this.#notes.set(id, { ...saved, text: this.#notes.get(id)?.text ?? saved.text });
     }
@@ -160,6 +200,22 @@ export class Notebook {
     this.#turn = done.catch(() => undefined);
     return done;
   }
+}
+
+/** What another device pushed, if it is a note. */
+export function versionOf(data: Uint8Array): Version | undefined {
+  try {
+    const version = JSON.parse(new TextDecoder().decode(data)) as Version;
+    const texts = [version.id, version.text, version.revision].every((text) => typeof text === 'string');
+    return texts && Number.isSafeInteger(version.updatedAt) && typeof version.deleted === 'boolean' ? version : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A version as it travels. */
+export function bytesOf({ id, text, deleted, updatedAt, revision }: Version): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify({ id, text, deleted, updatedAt, revision }));
 }
 
 /** The first line. */

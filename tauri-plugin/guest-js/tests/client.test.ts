@@ -47,6 +47,7 @@ describe('commands', () => {
     ['sync_devices', {}, (it: Sync) => it.devices()],
     ['sync_set_relay', { address: '0k:r' }, (it: Sync) => it.setRelay('0k:r')],
     ['sync_ack', { cursor: 12 }, (it: Sync) => it.ack(12)],
+    ['sync_accept_full_push', {}, (it: Sync) => it.acceptFullPush()],
     ['sync_now', {}, (it: Sync) => it.syncNow()],
     ['sync_pending', {}, (it: Sync) => it.pending()],
     ['sync_info', {}, (it: Sync) => it.info()],
@@ -168,6 +169,17 @@ describe('the page', () => {
     show('visible');
     await settle();
     expect(plugin.made('sync_visibility').map((call) => call.args)).toEqual([{ visible: false }, { visible: true }]);
+  });
+
+  it('tells when the web view finds a network, and not when it believes that there is none', async () => {
+    await sync.ready;
+    window.dispatchEvent(new Event('offline'));
+    await settle();
+    expect(plugin.made('sync_visibility')).toEqual([]);
+    window.dispatchEvent(new Event('online'));
+    await settle();
+    // Pages of earlier tests tell it, too.
+    expect(new Set(plugin.made('sync_visibility').map((call) => JSON.stringify(call.args)))).toEqual(new Set(['{"visible":true}']));
   });
 
   it('that may not tell keeps that to itself', async () => {

@@ -41,10 +41,11 @@ export class FakePlugin {
   readonly #answers = new Map<string, Answer>();
   readonly #listeners = new Map<string, number[]>();
   static #watching: EventListener[] = [];
+  static #spy: { mockRestore(): void } | undefined;
 
   constructor() {
     const add = document.addEventListener.bind(document);
-    vi.spyOn(document, 'addEventListener').mockImplementation((type: string, listener: unknown) => {
+    FakePlugin.#spy = vi.spyOn(document, 'addEventListener').mockImplementation((type: string, listener: unknown) => {
       FakePlugin.#watching.push(listener as EventListener);
       add(type, listener as EventListener);
     });
@@ -108,6 +109,7 @@ export class FakePlugin {
   /** The page is gone, with everything it listened to. */
   static remove(): void {
     for (const listener of FakePlugin.#watching.splice(0)) document.removeEventListener('visibilitychange', listener);
+    FakePlugin.#spy?.mockRestore();
     clearMocks();
     Reflect.deleteProperty(window, '__TAURI_INTERNALS__');
   }

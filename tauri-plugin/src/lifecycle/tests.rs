@@ -173,6 +173,7 @@ fn what_could_not_be_opened_is_tried_again_in_front() {
 enum Step {
     Signal(Trigger),
     Push,
+    Killed,
     RelayStops,
     RelayStarts,
     NetworkLost,
@@ -191,6 +192,7 @@ fn step() -> impl Strategy<Value = Step> {
             Trigger::NetworkChanged { available: false },
         ]).prop_map(Step::Signal),
         6 => Just(Step::Push),
+        1 => Just(Step::Killed),
         1 => Just(Step::RelayStops),
         1 => Just(Step::RelayStarts),
         1 => Just(Step::NetworkLost),
@@ -199,17 +201,17 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// E10: signals come in any order, repeated or not at all, while relay and network come and go.
+/// E10: signals come in any order, repeated or not at all, while relay and network come and go and the process is killed.
 #[test]
-fn e10_no_order_of_signals_loses_a_blob_or_shows_a_false_status_or_takes_longer_than_its_budget() {
+fn e10_no_order_of_signals_and_kills_loses_a_blob_or_shows_a_false_status_or_takes_longer_than_its_budget() {
     run(async {
         let mut world = World::new().await;
-        let state = world.paired("writer").await;
+        let mut process = world.process("writer").await;
         let mut runner = TestRunner::new(Runs { failure_persistence: None, ..Runs::with_cases(runs()) });
         let steps = prop::collection::vec(step(), 1..24);
         for number in 0..runs() {
             let steps = steps.new_tree(&mut runner).unwrap().current();
-            world.play(&state, number, &steps).await;
+            world.play(&mut process, number, &steps).await;
         }
         let received = world.received().await;
         let mut once = received.clone();

@@ -166,7 +166,7 @@ fn a_push_without_the_relay_is_pending_and_synced_when_it_is_back() {
     assert_eq!(code(Err(refused)), "pending");
     assert_eq!(laptop.ok("pending", json!({})), 1);
     let status = laptop.status(|status| status["pending"] == 1);
-    assert_eq!((&status["indicator"], &status["lastError"]["code"]), (&json!("offline"), &json!("offline")));
+    assert_eq!((&status["indicator"], &status["lastError"]["code"]), (&json!("pending"), &json!("offline")));
     world.start_relay();
     laptop.ok("visibility", json!({ "visible": true }));
     let synced = laptop.hears("blob-synced");

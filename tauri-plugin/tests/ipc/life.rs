@@ -51,6 +51,26 @@ fn a_hidden_page_flushes_and_stays_connected_and_a_visible_one_probes() {
     assert!(device.call("visibility", json!({})).unwrap_err().as_str().unwrap().contains("invalid args"));
 }
 
+/// The names by which the specification calls the types of commands, in Rust.
+#[test]
+fn rust_code_finds_what_commands_answer_under_their_specified_names() {
+    use tauri_plugin_sync::{ConnectionStatus, Invite, PullResult, PushResult};
+
+    let world = World::new();
+    let device = world.device("laptop");
+    device.ok("now", json!({}));
+    let app = device.app.lock().unwrap();
+    let sync = app.as_ref().unwrap().sync();
+    let status: ConnectionStatus = sync.status();
+    assert_eq!(status.pending, 0);
+    let (pushed, pulled, invite): (PushResult, PullResult, Invite) = tauri::async_runtime::block_on(async {
+        let pushed = sync.push("milk", None).await.unwrap();
+        (pushed, sync.pull(None, None, true).await.unwrap(), sync.create_invite().await.unwrap())
+    });
+    assert_eq!(pulled.blobs[0].id.to_string(), pushed.blob_id);
+    assert_eq!(invite.short_code.len(), 19);
+}
+
 #[test]
 fn rust_code_uses_the_same_client_as_the_page() {
     let world = World::new();

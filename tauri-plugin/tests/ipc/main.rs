@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod data;
+mod errors;
 mod life;
 mod pairing;
 mod refusals;

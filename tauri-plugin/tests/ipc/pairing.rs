@@ -61,6 +61,35 @@ fn a_new_device_joins_by_what_its_camera_reads_off_the_picture_and_needs_no_conf
 }
 
 #[test]
+fn a_page_that_was_not_there_when_a_full_push_was_asked_for_is_asked_when_it_enables() {
+    let world = World::new();
+    let (laptop, phone) = (world.device("laptop"), world.device("phone"));
+    phone.push(b"of its own").unwrap();
+    let invite = laptop.invite();
+    phone.ok("join_invite", json!({ "invite": invite["url"] }));
+    laptop.hears("device-joined");
+    for (device, name, asked) in [(laptop, "device-joined", "wantsFullPush"), (phone, "joined", "needsFullPush")] {
+        // It ends before its page could do anything about it.
+        device.close();
+        let device = Device::new(world.config(if name == "joined" { "phone" } else { "laptop" }));
+        let before = device.hears_until("connected", |_| true);
+        assert!(!before.iter().any(|(event, _)| event == name), "{before:?}");
+        assert_eq!(device.ok("info", json!({}))["wantsFullPush"], true);
+        device.push(b"a keystroke").unwrap();
+        device.ok("enable", json!({}));
+        assert_eq!(device.hears(name)[asked], true);
+        device.ok("enable", json!({}));
+        assert_eq!(device.hears(name)[asked], true);
+        device.ok("accept_full_push", json!({}));
+        assert_eq!(device.ok("info", json!({}))["wantsFullPush"], false);
+        device.ok("enable", json!({}));
+        device.ok("disable", json!({}));
+        let after = device.hears_until("status", |status| status["state"] == "disabled");
+        assert!(!after.iter().any(|(event, _)| event == name), "{after:?}");
+    }
+}
+
+#[test]
 fn a_new_device_joins_by_the_typed_code_once_it_knows_the_relay() {
     let world = World::new();
     let laptop = world.device("laptop");
@@ -81,8 +110,10 @@ fn an_invite_is_good_once_and_not_after_it_was_cancelled() {
     let invite = laptop.invite();
     let (phone, tablet) = (world.device("phone"), world.device("tablet"));
     phone.ok("join_invite", json!({ "invite": invite["shortCode"] }));
-    let refused = code(tablet.call("join_invite", json!({ "invite": invite["shortCode"] })));
-    assert!(["inviteUsed", "inviteUnknown"].contains(&refused.as_str()), "{refused}");
+    // By then the inviting device has closed the invite at the relay.
+    laptop.hears("device-joined");
+    laptop.ok("now", json!({}));
+    assert_eq!(code(tablet.call("join_invite", json!({ "invite": invite["shortCode"] }))), "inviteUnknown");
 
     let invite = laptop.ok("create_invite", json!({}));
     laptop.ok("cancel_invite", json!({}));

@@ -15,6 +15,7 @@ fn calls() -> Vec<(&'static str, Value)> {
         ("pull", json!({})),
         ("now", json!({})),
         ("ack", json!({ "cursor": 0 })),
+        ("accept_full_push", json!({})),
         ("devices", json!({})),
         ("leave", json!({ "force": true })),
         ("set_relay", json!({ "address": "0k:x" })),

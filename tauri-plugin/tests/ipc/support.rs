@@ -27,7 +27,7 @@ use zerok_relay::{Config, Server, serve};
 /// For what has to happen, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "enable",
     "disable",
     "create_invite",
@@ -39,6 +39,7 @@ const COMMANDS: [&str; 17] = [
     "last_cursor",
     "now",
     "ack",
+    "accept_full_push",
     "pending",
     "info",
     "devices",

@@ -219,6 +219,7 @@ pub(super) fn any_command(source: &mut Source<'_>, rig: &mut DeviceRig) -> Comma
             _ => ClientCommand::Configure(Snapshot::shared().address.clone()),
         },
         18 => ClientCommand::Settle(source.number()),
+        19 => ClientCommand::AcceptFullPush,
         _ => ClientCommand::Inspect,
     };
     rig.command(command)

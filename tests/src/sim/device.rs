@@ -228,6 +228,7 @@ impl DeviceNode {
 
     /// Whether it is connected and the relay holds everything it has.
     pub fn is_synced(&self) -> bool {
-        self.client.as_ref().is_some_and(|client| client.status().indicator == Indicator::Synced)
+        let status = self.client.as_ref().map(zerok_core::client::Client::status);
+        status.is_some_and(|status| (status.state, status.indicator) == (ConnectionState::Connected, Indicator::Synced))
     }
 }

@@ -424,11 +424,15 @@ fn a8_the_indicator_follows_link_and_queue() {
         (ConnectionState::Connected, Indicator::Synced)
     );
     world.set_network(false);
-    world.run(Duration::from_secs(60));
-    assert_eq!(
-        (status(&mut world).state, status(&mut world).indicator),
-        (ConnectionState::Reconnecting, Indicator::Offline)
-    );
+    let lost = world.dials;
+    let shown = |world: &World| world.devices[laptop].client.as_ref().map(|client| client.status().indicator);
+    assert_eq!(shown(&world), Some(Indicator::Synced), "nothing waits");
+    assert_eq!(code(push(&mut world, laptop, "milk")), Code::Pending);
+    world.run_until("the third dial", |world| world.dials == lost + 3);
+    assert_eq!(shown(&world), Some(Indicator::Pending), "two dials have failed");
+    world.run(Duration::from_secs(1));
+    assert_eq!(shown(&world), Some(Indicator::Offline), "and now the third");
+    assert_eq!(status(&mut world).state, ConnectionState::Reconnecting);
 }
 
 #[test]

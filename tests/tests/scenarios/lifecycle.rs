@@ -36,9 +36,11 @@ fn e10_the_status_is_true_in_every_state() {
     assert_eq!(status(&world, laptop), (ConnectionState::Connected, Indicator::Synced, 0));
     world.set_network(false);
     world.run(Duration::from_millis(50));
-    assert_eq!(status(&world, laptop), (ConnectionState::Reconnecting, Indicator::Offline, 0));
+    assert_eq!(status(&world, laptop), (ConnectionState::Reconnecting, Indicator::Synced, 0), "lost a moment ago");
     assert_eq!(code(push(&mut world, laptop, "milk")), Code::Pending);
-    assert_eq!(status(&world, laptop), (ConnectionState::Reconnecting, Indicator::Offline, 1));
+    assert_eq!(status(&world, laptop), (ConnectionState::Reconnecting, Indicator::Pending, 1));
+    world.run(Duration::from_secs(60));
+    assert_eq!(status(&world, laptop), (ConnectionState::Reconnecting, Indicator::Offline, 1), "out of reach");
     world.signal(laptop, Lifecycle::NetworkChanged { available: false });
     assert_eq!(status(&world, laptop), (ConnectionState::Offline, Indicator::Offline, 1));
     world.set_network(true);

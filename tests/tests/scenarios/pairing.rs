@@ -285,19 +285,52 @@ fn b13_every_member_hears_once_of_a_new_device_also_the_one_that_was_away() {
 }
 
 #[test]
-fn a_wish_for_a_full_push_stands_over_restarts_until_something_is_pushed() {
+fn a_wish_for_a_full_push_is_told_at_each_enable_until_it_is_accepted() {
     let (mut world, laptop, phone) = pair(ChannelKind::Plain);
     push(&mut world, phone, "milk").expect("the relay holds it");
     world.run(Duration::from_secs(1));
+    let told = ("phone".to_owned(), true);
+    assert_eq!(greeted(&world, laptop), std::slice::from_ref(&told));
     world.kill_device(laptop);
     world.start_device(laptop);
     world.run(Duration::from_secs(5));
-    assert_eq!(greeted(&world, laptop), [("phone".to_owned(), true), ("phone".to_owned(), true)]);
-    push(&mut world, laptop, "everything").expect("the relay holds it");
+    assert_eq!(greeted(&world, laptop).len(), 1, "nobody listens yet");
+    push(&mut world, laptop, "a keystroke").expect("the relay holds it");
+    assert!(report(&mut world, laptop).wants_full_push, "what else is pushed settles nothing");
+    world.call(laptop, ClientCommand::Enable { name: "laptop".into() }).expect("as at every start");
+    world.call(laptop, ClientCommand::Enable { name: "laptop".into() }).expect("idempotent");
+    assert_eq!(greeted(&world, laptop), [told.clone(), told.clone(), told]);
+    world.call(laptop, ClientCommand::AcceptFullPush).expect("it is noted");
+    assert!(!report(&mut world, laptop).wants_full_push);
     world.kill_device(laptop);
     world.start_device(laptop);
+    world.call(laptop, ClientCommand::Enable { name: "laptop".into() }).expect("as at every start");
     world.run(Duration::from_secs(5));
-    assert_eq!(greeted(&world, laptop).len(), 2);
+    assert_eq!(greeted(&world, laptop).len(), 3);
+}
+
+#[test]
+fn what_a_device_brings_into_a_group_is_asked_for_at_each_enable_until_it_is_accepted() {
+    let (mut world, laptop) = online(ChannelKind::Plain);
+    let phone = founder(&mut world, "phone");
+    world.run_until("it is online", |world| world.devices[phone].is_synced());
+    push(&mut world, phone, "milk").expect("the relay holds it");
+    let good = invite(&mut world, laptop);
+    join(&mut world, phone, good, "phone").expect("it joins");
+    let asked = |world: &World| {
+        let asks = |event: &&ClientEvent| matches!(event, ClientEvent::Joined { needs_full_push: true, .. });
+        world.devices[phone].events.iter().filter(asks).count()
+    };
+    assert_eq!(asked(&world), 1);
+    world.kill_device(phone);
+    world.start_device(phone);
+    world.call(phone, ClientCommand::Enable { name: "phone".into() }).expect("as at every start");
+    assert_eq!(asked(&world), 2);
+    world.call(phone, ClientCommand::AcceptFullPush).expect("it is noted");
+    world.call(phone, ClientCommand::Enable { name: "phone".into() }).expect("idempotent");
+    assert_eq!(asked(&world), 2);
+    world.call(phone, ClientCommand::Leave { force: true }).expect("it leaves");
+    assert_eq!(code(world.call(phone, ClientCommand::AcceptFullPush)), Code::NotEnabled);
 }
 
 #[test]

@@ -17,11 +17,11 @@ Starts a relay and opens two windows of the notes app, as two devices. Ends when
 usage: cargo xtask demo --app";
 
 const WHAT_TO_DO: &str = "
-Two windows are open, of two devices that do not know each other yet.
+Two windows are open, `Laptop` and `Phone`: two devices that do not know each other yet.
 
-  1. Write something in the first.
+  1. Write something in the laptop's.
   2. Click the cloud at its lower left, then `Add a device`. It shows a code.
-  3. In the second window click the cloud, then `Join with a code`, and type it.
+  3. In the phone's window click the cloud, then `Join with a code`, and type it.
 
 From then on what is written in one appears in the other. Close both windows to end.
 ";
@@ -71,7 +71,7 @@ fn open(folder: &Path) -> Result<(), Failure> {
     let mut relay = Relay::new(&program("zerok-relay"), folder, Transport::Tcp)?;
     let address = relay.start()?;
     let mut windows = Vec::new();
-    for name in ["laptop", "phone"] {
+    for (name, shown) in [("laptop", "Laptop"), ("phone", "Phone")] {
         let home = folder.join(name);
         fs::create_dir(&home).map_err(|e| Failure::io(home.display(), &e))?;
         let mut command = Command::new(program("zerok-notes"));
@@ -79,6 +79,7 @@ fn open(folder: &Path) -> Result<(), Failure> {
         command
             .env("XDG_DATA_HOME", &home)
             .env("XDG_CACHE_HOME", home.join("cache"))
+            .env("ZEROK_NOTES_NAME", shown)
             .env("ZEROK_NOTES_RELAY", &address);
         if cfg!(target_os = "macos") {
             command.env("HOME", &home);

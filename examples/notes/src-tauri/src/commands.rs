@@ -6,10 +6,10 @@ use tauri::State;
 
 use crate::store::{Note, Notes, RemoteNote, StoreError};
 
-/// All notes, the newest change first. `deleted` includes the deleted ones, which a new device needs to hear of, too.
+/// All notes, the newest change first.
 #[tauri::command]
-pub(crate) async fn list_notes(notes: State<'_, Notes>, deleted: Option<bool>) -> Result<Vec<Note>, StoreError> {
-    notes.list(deleted.unwrap_or(false))
+pub(crate) async fn list_notes(notes: State<'_, Notes>) -> Result<Vec<Note>, StoreError> {
+    notes.list()
 }
 
 /// Makes a note, or changes the one with this id.
@@ -34,6 +34,22 @@ pub(crate) async fn unsent_notes(notes: State<'_, Notes>) -> Result<Vec<Note>, S
 #[tauri::command]
 pub(crate) async fn apply_remote(notes: State<'_, Notes>, note: RemoteNote) -> Result<bool, StoreError> {
     notes.apply(&note)
+}
+
+/// Everything is to be pushed, the deleted ones too: `asked_by` has nothing of it yet.
+#[tauri::command]
+pub(crate) async fn mark_all_unsent(notes: State<'_, Notes>, asked_by: String) -> Result<(), StoreError> {
+    notes.mark_all_unsent(&asked_by)
+}
+
+/// What is queued under this blob id has another one from now on.
+#[tauri::command]
+pub(crate) async fn mark_reissued(
+    notes: State<'_, Notes>,
+    blob_id: String,
+    new_blob_id: String,
+) -> Result<(), StoreError> {
+    notes.mark_reissued(&blob_id, &new_blob_id)
 }
 
 /// The push of this revision is queued under this blob id.

@@ -4,7 +4,8 @@
 //! the order in which they hear of them. A deleted note stays as a mark, or an older change of it would bring it back.
 //!
 //! What of a note the relay holds is kept with it: a change that was saved but never pushed, because the process died in between, is
-//! found again by [`Notes::unsent`]. Its revision is the push's idempotency key, so pushing it again stores nothing twice.
+//! found again by [`Notes::unsent`]. Its revision is the push's idempotency key, so pushing it again stores nothing twice. When somebody
+//! asks for everything, all of it is unsent again, with a key that names who asked: a process that dies on the way goes on later.
 
 use std::{
     path::Path,
@@ -24,11 +25,12 @@ const SCHEMA: &str = "
         updated_at INTEGER NOT NULL,
         revision   TEXT NOT NULL,
         state      TEXT NOT NULL,
-        blob_id    TEXT
+        blob_id    TEXT,
+        asked_by   TEXT
     ) STRICT;
 ";
 
-const COLUMNS: &str = "id, text, deleted, updated_at, revision, state";
+const COLUMNS: &str = "id, text, deleted, updated_at, revision, state, revision || coalesce('/' || asked_by, '')";
 
 /// All notes of this device.
 #[derive(Debug)]
@@ -38,12 +40,15 @@ pub struct Notes {
 
 /// A note as the page shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Note {
     /// What every device knows.
     #[serde(flatten)]
     pub shared: RemoteNote,
     /// What became of this change.
     pub state: SyncState,
+    /// Names the push of it: the same for each attempt, another one when everything is asked for.
+    pub push_key: String,
 }
 
 /// A note as it travels: what the page pushes and other devices apply.
@@ -113,12 +118,12 @@ impl Notes {
         Ok(Self { connection: Mutex::new(connection) })
     }
 
-    /// All notes, the newest change first.
+    /// All notes that are not deleted, the newest change first.
     ///
     /// # Errors
     /// As all of them.
-    pub fn list(&self, deleted: bool) -> Result<Vec<Note>, StoreError> {
-        self.select("WHERE deleted <= ?1 ORDER BY updated_at DESC, revision DESC", deleted)
+    pub fn list(&self) -> Result<Vec<Note>, StoreError> {
+        self.select("WHERE deleted = 0 ORDER BY updated_at DESC, revision DESC")
     }
 
     /// Saves a new note, or a change of one.
@@ -146,7 +151,7 @@ impl Notes {
     /// # Errors
     /// As all of them.
     pub fn unsent(&self) -> Result<Vec<Note>, StoreError> {
-        self.select("WHERE state <> 'synced' AND ?1 ORDER BY updated_at, revision", true)
+        self.select("WHERE state <> 'synced' ORDER BY updated_at, revision")
     }
 
     /// Takes over what another device pushed, if it is newer. Answers whether it was.
@@ -157,6 +162,16 @@ impl Notes {
         self.put(note, SyncState::Synced)
     }
 
+    /// Everything is to be pushed, as `asked_by` has nothing of it yet. Asked by the same again, only what was not marked before.
+    ///
+    /// # Errors
+    /// As all of them.
+    pub fn mark_all_unsent(&self, asked_by: &str) -> Result<(), StoreError> {
+        let statement = "UPDATE notes SET state = 'local', blob_id = NULL, asked_by = ?1 WHERE asked_by IS NOT ?1";
+        self.database().execute(statement, params![asked_by])?;
+        Ok(())
+    }
+
     /// The push of this revision is queued under this blob id. A newer change of the note is left alone.
     ///
     /// # Errors
@@ -164,6 +179,16 @@ impl Notes {
     pub fn mark_queued(&self, revision: &str, blob_id: &str) -> Result<(), StoreError> {
         let statement = "UPDATE notes SET state = 'queued', blob_id = ?2 WHERE revision = ?1 AND state = 'local'";
         self.database().execute(statement, params![revision, blob_id])?;
+        Ok(())
+    }
+
+    /// What is queued under this blob id has another one from now on.
+    ///
+    /// # Errors
+    /// As all of them.
+    pub fn mark_reissued(&self, blob_id: &str, new_blob_id: &str) -> Result<(), StoreError> {
+        let statement = "UPDATE notes SET blob_id = ?2 WHERE blob_id = ?1";
+        self.database().execute(statement, params![blob_id, new_blob_id])?;
         Ok(())
     }
 
@@ -183,7 +208,8 @@ impl Notes {
         let updated_at = now().max(before + 1);
         let shared = RemoteNote { id, text: text.to_owned(), deleted, updated_at, revision: random_id()? };
         self.put(&shared, SyncState::Local)?;
-        Ok(Note { shared, state: SyncState::Local })
+        let push_key = shared.revision.clone();
+        Ok(Note { shared, state: SyncState::Local, push_key })
     }
 
     fn put(&self, note: &RemoteNote, state: SyncState) -> Result<bool, StoreError> {
@@ -191,7 +217,7 @@ impl Notes {
             INSERT INTO notes (id, text, deleted, updated_at, revision, state)
             VALUES (:id, :text, :deleted, :updated_at, :revision, :state)
             ON CONFLICT (id) DO UPDATE SET text = :text, deleted = :deleted, updated_at = :updated_at, revision = :revision,
-                state = :state, blob_id = NULL
+                state = :state, blob_id = NULL, asked_by = NULL
             WHERE (excluded.updated_at, excluded.revision) > (notes.updated_at, notes.revision)";
         let written = self.database().execute(
             statement,
@@ -208,10 +234,10 @@ impl Notes {
         Ok(self.database().query_row(&statement, params![id], read).optional()?)
     }
 
-    fn select(&self, which: &str, parameter: bool) -> Result<Vec<Note>, StoreError> {
+    fn select(&self, which: &str) -> Result<Vec<Note>, StoreError> {
         let database = self.database();
         let mut statement = database.prepare(&format!("SELECT {COLUMNS} FROM notes {which}"))?;
-        let notes = statement.query_map(params![parameter], read)?.collect::<Result<_, _>>()?;
+        let notes = statement.query_map([], read)?.collect::<Result<_, _>>()?;
         Ok(notes)
     }
 
@@ -244,7 +270,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Note> {
         "queued" => SyncState::Queued,
         _ => SyncState::Local,
     };
-    Ok(Note { shared, state })
+    Ok(Note { shared, state, push_key: row.get(6)? })
 }
 
 fn random_id() -> Result<String, StoreError> {

@@ -12,7 +12,7 @@ use tauri::{
 };
 use tempfile::TempDir;
 
-const DATA: [&str; 12] = [
+const DATA: [&str; 13] = [
     "enable",
     "disable",
     "push",
@@ -21,6 +21,7 @@ const DATA: [&str; 12] = [
     "last_cursor",
     "now",
     "ack",
+    "accept_full_push",
     "info",
     "pending",
     "devices",
@@ -36,7 +37,7 @@ fn app() -> (TempDir, App<MockRuntime>) {
     let sync = context.config_mut().plugins.0.get_mut("sync").unwrap();
     sync["dataDir"] = json!(temp.path().join("sync"));
     sync["keyStorage"] = json!("file");
-    let app = zerok_notes::app(mock_builder(), None).build(context).unwrap();
+    let app = zerok_notes::app(mock_builder(), &zerok_notes::Setting::default()).build(context).unwrap();
     (temp, app)
 }
 

@@ -5,6 +5,9 @@ import { fill, h } from './dom';
 import { icon } from './icons';
 import { ago } from './times';
 
+/** Letters in a field. A note then fits into one push, 960 KiB, in any script. */
+const LONGEST = 120_000;
+
 export interface EditorActions {
   close(): void;
   create(): void;
@@ -22,8 +25,8 @@ export class Editor {
 
   constructor(notebook: Notebook, actions: EditorActions) {
     this.#notebook = notebook;
-    this.#title = h('input', { id: 'title', class: 'title', placeholder: 'Title', 'aria-label': 'Title', autocomplete: 'off', oninput: () => this.#typed() });
-    this.#body = h('textarea', { id: 'body', class: 'body', placeholder: 'Write…', 'aria-label': 'Text', oninput: () => this.#typed() });
+    this.#title = h('input', { id: 'title', class: 'title', placeholder: 'Title', 'aria-label': 'Title', autocomplete: 'off', maxlength: LONGEST, oninput: () => this.#typed() });
+    this.#body = h('textarea', { id: 'body', class: 'body', placeholder: 'Write…', 'aria-label': 'Text', maxlength: LONGEST, oninput: () => this.#typed() });
     this.#title.addEventListener('keydown', (event) => {
       if (event.key !== 'Enter') return;
       event.preventDefault();

@@ -1,4 +1,4 @@
-//! A relay on this machine, a network that can be lost, a device under test, and one that reads what arrives.
+//! A relay on this machine, a network that can be lost, a device under test that can be killed, and one that reads what arrives.
 
 #![allow(clippy::print_stderr, reason = "a run that fails shows its steps")]
 
@@ -15,8 +15,9 @@ use std::{
 use tempfile::TempDir;
 use tokio::{
     io::{copy_bidirectional, duplex},
+    runtime::Runtime,
     sync::watch,
-    task::JoinSet,
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 use zerok_core::{
@@ -147,6 +148,60 @@ impl Dialer for Way {
     }
 }
 
+/// The device under test as a process of its own would be: what it runs dies with its runtime, in the middle of whatever it does.
+pub(super) struct Process {
+    runtime: Option<Runtime>,
+    pub(super) state: SyncState,
+}
+
+type PushOutcome = Result<crate::shapes::PushResult, Error>;
+/// A push on its way, and how long it took.
+type Timed = JoinHandle<(PushOutcome, Duration)>;
+
+/// What was asked of a process and is not answered yet.
+#[derive(Default)]
+struct Asked {
+    pushes: Vec<(Vec<u8>, Timed)>,
+    signals: Vec<JoinHandle<()>>,
+}
+
+impl Process {
+    fn new(state: SyncState) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        Self { runtime: Some(runtime), state }
+    }
+
+    fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.runtime.as_ref().expect("it lives").spawn(work)
+    }
+
+    async fn kill(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+        // A store's thread is no part of the runtime, and of a process it would be: it must not write beside its successor.
+        let until = Instant::now() + SCHEDULING;
+        while store_threads() > 1 && Instant::now() < until {
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Of this process; the reader has one.
+fn store_threads() -> usize {
+    let Ok(threads) = std::fs::read_dir("/proc/self/task") else { return usize::MAX };
+    let name = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+    threads.flatten().map(name).filter(|name| name.trim() == "zerok-store").count()
+}
+
 /// Everything there is.
 pub(super) struct World {
     temp: TempDir,
@@ -209,6 +264,19 @@ impl World {
         state
     }
 
+    /// The same as a process that can be killed.
+    pub(super) async fn process(&self, name: &str) -> Process {
+        let process = Process::new(self.device(name, Some(self.address.clone())));
+        let (state, invite) = (process.state.clone(), self.reader.create_invite().await.unwrap());
+        let joins = async move {
+            state.enable().await.unwrap();
+            state.join_invite(&invite.url).await.unwrap();
+        };
+        process.run(joins).await.unwrap();
+        settled(&process.state).await;
+        process
+    }
+
     /// Everything that has arrived at the reader, which stays unread for the next look.
     pub(super) async fn received(&self) -> Vec<Vec<u8>> {
         self.reader.sync_now().await.unwrap();
@@ -225,20 +293,29 @@ impl World {
     }
 
     /// Plays steps, lets the sun shine, and looks whether everything came out right.
-    pub(super) async fn play(&mut self, state: &SyncState, number: u32, steps: &[Step]) {
+    pub(super) async fn play(&mut self, process: &mut Process, number: u32, steps: &[Step]) {
         // Shown when it fails.
         eprintln!("run {number}: {steps:?}");
-        let mut pushes = JoinSet::new();
-        let mut signals = JoinSet::new();
+        let mut asked = Asked::default();
         for (step, what) in steps.iter().enumerate() {
             match what {
                 Step::Push => {
-                    let (state, blob) = (state.clone(), format!("{number}/{step}").into_bytes());
-                    pushes.spawn(async move { (state.push(blob.clone(), None).await, blob) });
+                    let (state, blob) = (process.state.clone(), format!("{number}/{step}").into_bytes());
+                    let data = blob.clone();
+                    let push = process.run(async move {
+                        let began = Instant::now();
+                        (state.push(data, None).await, began.elapsed())
+                    });
+                    asked.pushes.push((blob, push));
                 }
                 Step::Signal(trigger) => {
-                    let (state, trigger) = (state.clone(), *trigger);
-                    signals.spawn(async move { within_budget(&state, trigger).await });
+                    let (state, trigger) = (process.state.clone(), *trigger);
+                    asked.signals.push(process.run(async move { within_budget(&state, trigger).await }));
+                }
+                Step::Killed => {
+                    process.kill().await;
+                    self.hear(&mut asked, steps).await;
+                    *process = self.reopened().await;
                 }
                 Step::RelayStops => {
                     if let Some(relay) = self.relay.take() {
@@ -250,24 +327,49 @@ impl World {
                 Step::NetworkBack => self.network.restore(),
                 Step::Moment(millis) => sleep(Duration::from_millis(u64::from(*millis))).await,
             }
+            plausible(&process.state, steps);
         }
-        while let Some(signal) = signals.join_next().await {
-            signal.unwrap();
-        }
-        while let Some(pushed) = pushes.join_next().await {
-            let (outcome, blob) = pushed.unwrap();
-            self.heard(outcome, blob, steps);
-        }
-        self.truth(state).await;
+        self.hear(&mut asked, steps).await;
+        self.truth(process, steps).await;
         self.relay_starts().await;
         self.network.restore();
-        state.on(Trigger::Launched).await;
-        state.on(Trigger::Foreground).await;
-        settled(state).await;
-        assert_eq!(state.info().await.unwrap().pending, 0, "{steps:?}");
+        let state = process.state.clone();
+        let wakes = async move {
+            state.on(Trigger::Launched).await;
+            state.on(Trigger::Foreground).await;
+        };
+        process.run(wakes).await.unwrap();
+        settled(&process.state).await;
     }
 
-    fn heard(&mut self, outcome: Result<crate::shapes::PushResult, Error>, blob: Vec<u8>, steps: &[Step]) {
+    /// The app is started again after it was killed.
+    async fn reopened(&self) -> Process {
+        let process = Process::new(self.device("writer", None));
+        loop {
+            let state = process.state.clone();
+            match process.run(async move { state.enable().await }).await.unwrap() {
+                Ok(()) => return process,
+                // The lock goes with the last of what died.
+                Err(error) => assert_eq!(error.code, Code::AlreadyRunning),
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// What was answered counts. What died unanswered may have been taken or not.
+    async fn hear(&mut self, asked: &mut Asked, steps: &[Step]) {
+        for signal in asked.signals.drain(..) {
+            unless_killed(signal).await;
+        }
+        for (blob, push) in asked.pushes.drain(..) {
+            if let Some((outcome, took)) = unless_killed(push).await {
+                assert!(took < BUDGET + SCHEDULING, "a push took {took:?}: {steps:?}");
+                self.heard(outcome, blob, steps);
+            }
+        }
+    }
+
+    fn heard(&mut self, outcome: PushOutcome, blob: Vec<u8>, steps: &[Step]) {
         match outcome {
             Ok(_) => self.accepted.push(blob),
             Err(error) if error.code == Code::Pending => {
@@ -279,28 +381,51 @@ impl World {
         }
     }
 
-    /// What is shown is what the client would say.
-    async fn truth(&self, state: &SyncState) {
-        if state.slot().now().is_none() {
-            assert_eq!(state.status().state, ConnectionState::Disabled);
+    /// What is shown is so. Above all: where it says synced, the others get everything even if this device never comes back.
+    async fn truth(&mut self, process: &mut Process, steps: &[Step]) {
+        let shown = process.state.status();
+        if process.state.slot().now().is_none() {
+            assert_eq!((shown.state, shown.indicator), (ConnectionState::Disabled, Indicator::Offline), "{steps:?}");
             return;
         }
-        let shown = async {
-            loop {
-                let Ok(info) = state.info().await else { return };
-                let status = state.status();
-                if (status.pending, status.last_cursor) == (info.pending, info.last_cursor) {
-                    return;
-                }
-            }
-        };
-        timeout(PATIENCE, shown).await.expect("the status tells the truth");
+        if shown.indicator != Indicator::Synced {
+            assert!(shown.pending > 0 || shown.state != ConnectionState::Connected, "{shown:?}: {steps:?}");
+            return;
+        }
+        process.kill().await;
+        self.relay_starts().await;
+        let received = self.received().await;
+        for blob in &self.accepted {
+            assert!(received.contains(blob), "{} is lost: {steps:?}", String::from_utf8_lossy(blob));
+        }
+        *process = self.reopened().await;
     }
 
     async fn relay_starts(&mut self) {
         if self.relay.is_none() {
             self.relay = Some(serve(self.config.clone()).await.unwrap());
         }
+    }
+}
+
+/// What no status may say, whatever is going on.
+fn plausible(state: &SyncState, steps: &[Step]) {
+    let shown = state.status();
+    let reachable = !matches!(shown.state, ConnectionState::Disabled | ConnectionState::Offline);
+    match shown.indicator {
+        Indicator::Synced => assert!(shown.pending == 0 && reachable, "{shown:?}: {steps:?}"),
+        Indicator::Pending => assert!(shown.pending > 0 && reachable, "{shown:?}: {steps:?}"),
+        Indicator::Failed => assert!(shown.last_error.is_some(), "{shown:?}: {steps:?}"),
+        Indicator::Offline => assert_ne!(shown.state, ConnectionState::Connected, "{shown:?}: {steps:?}"),
+    }
+}
+
+/// The outcome, or nothing of what died with its process. A failed assertion goes on.
+async fn unless_killed<T>(asked: JoinHandle<T>) -> Option<T> {
+    match asked.await {
+        Ok(outcome) => Some(outcome),
+        Err(error) if error.is_cancelled() => None,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

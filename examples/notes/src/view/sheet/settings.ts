@@ -1,6 +1,6 @@
 /** The relay, how the window looks, and what there is to know about this device. */
 
-import { sync, type SyncInfo } from '@0k-sync/tauri-plugin';
+import { sync, SyncError, type SyncInfo } from '@0k-sync/tauri-plugin';
 
 import { sentenceOf } from '../../sync';
 import { APPEARANCES, appearance, setAppearance } from '../appearance';
@@ -86,18 +86,22 @@ export class SettingsView implements View {
     fill(this.#leaving, h('button', { type: 'button', class: 'danger', id: 'leave', onclick: () => this.#confirmLeaving() }, 'Leave the group…'));
   }
 
-  #confirmLeaving(): void {
-    const leave = busyButton('Leave', { class: 'danger', id: 'leave-confirm' }, async () => {
+  #confirmLeaving(force = false): void {
+    const leave = busyButton(force ? 'Leave all the same' : 'Leave', { class: 'danger', id: 'leave-confirm' }, async () => {
       try {
-        await sync.leave();
+        await sync.leave({ force });
         // Alone again, and ready for the next invite.
         await sync.enable();
         this.#host.go('home');
       } catch (error) {
-        this.#host.notice(sentenceOf(error));
+        if (error instanceof SyncError && error.code === 'leavePending') this.#confirmLeaving(true);
+        else this.#host.notice(sentenceOf(error));
       }
     });
     const stay = h('button', { type: 'button', class: 'secondary', onclick: () => this.#askToLeave() }, 'Stay');
-    fill(this.#leaving, h('p', {}, 'The notes stay on this device and no longer follow the others. Leave?'), leave, stay);
+    const question = force
+      ? 'The last changes have not left this device yet, and the others will never get them. Leave all the same?'
+      : 'The notes stay on this device and no longer follow the others. Leave?';
+    fill(this.#leaving, h('p', {}, question), leave, stay);
   }
 }
