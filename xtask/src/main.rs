@@ -1,11 +1,11 @@
-//! The repository's own commands: setup, demo, verify, kills.
+//! The repository's own commands: setup, demo, verify, kills, fuzz, instructions.
 //!
 //! # Layout
 //! - [`shell`]: running other programs. [`json`]: reading what they print. [`setup`]: installing what is missing.
 //! - [`window`]: what the Tauri plugin and the notes app need of the system and of npm.
 //! - [`verify`]: every check this repository has, in one run.
 //! - [`demo`]: a relay and two devices as real processes, killed on the way. [`kills`]: the same thousands of times, for the durability.
-//! - [`fuzz`]: the fuzz targets, on the nightly toolchain.
+//! - [`fuzz`]: the fuzz targets, on the nightly toolchain. [`instructions`]: what a blob costs the core, counted by valgrind.
 //!
 //! Kept small on purpose: the first `cargo xtask` of a newcomer builds this crate and nothing else.
 
@@ -15,6 +15,7 @@
 
 mod demo;
 mod fuzz;
+mod instructions;
 mod json;
 mod kills;
 mod setup;
@@ -35,6 +36,8 @@ usage: cargo xtask <command> [options]
   demo     start a relay and two devices, pair them, sync, kill some of them, compare; --app: two windows of the notes app
   kills    kill a device and a relay with -9, 2000 times each, and check what they had acknowledged
   fuzz     hunt for inputs that break something, for so many seconds a target
+  instructions
+           count what a blob costs the core and write it down, for verify to compare with
   setup    install the tools that verify wants and does not find
 
 `cargo xtask <command> --help` says more about each.";
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Some("demo") => demo::main(&rest),
         Some("kills") => kills::main(&rest),
         Some("fuzz") => fuzz::main(&rest),
+        Some("instructions") => instructions::main(&rest),
         Some("setup") => setup::main(&rest),
         Some(other) => Err(Failure::new(format!("no such command: {other}\n\n{HELP}"))),
     };
