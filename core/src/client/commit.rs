@@ -12,13 +12,13 @@ use crate::{
         Client, Load, Phase,
         command::{ClientEvent, Rejection, Reply},
         io::ClientOutput,
-        ledger::{Sealed, encode},
+        ledger::{Ledger, Sealed, encode},
         store::{ClientAnswer, ClientOp, ClientQuery, ClientStore},
     },
     error::{Code, LocalReason},
     ids::{BlobId, CommandId, LinkId, LoadId, OutboxId, StreamId},
     machine::{Misuse, StoreFailure, StoreInput, StoreOutput},
-    seal::record::Kind,
+    seal::{record::Kind, rest::seal_at_rest},
     time::Duration,
     wire::message::ToRelay,
 };
@@ -86,10 +86,13 @@ impl Client {
                 }
             }
         }
-        let ledger = encode(&self.ledger);
-        if ledger != self.batch.ledger && !matches!(self.phase, Phase::Loading | Phase::Stopped) {
-            self.batch.ledger = ledger;
-            ops.push(ClientOp::Ledger(self.ledger.seal(&self.config.store_key, &mut self.draws.rest)));
+        if !matches!(self.phase, Phase::Loading | Phase::Stopped) && self.ledger.take_touched() {
+            let ledger = encode(&*self.ledger);
+            if ledger != self.batch.ledger {
+                let sealed = seal_at_rest(&self.config.store_key, Ledger::LABEL, &ledger, &mut self.draws.rest);
+                self.batch.ledger = ledger;
+                ops.push(ClientOp::Ledger(sealed));
+            }
         }
         if bug!(TornBatch) && ops.len() > 1 {
             let (batch, first) = (self.gate.batch(), vec![ops.remove(0)]);
@@ -247,7 +250,7 @@ impl Client {
         });
         std::mem::take(&mut self.batch.effects).iter().for_each(note);
         // Memory is not believed any more, so nothing of it is written.
-        self.batch = Batch { ledger: encode(&self.ledger), ..Batch::default() };
+        self.batch = Batch { ledger: encode(&*self.ledger), ..Batch::default() };
         let id_of = |row: &OutboxId| self.outbox.get(*row).map(|row| row.blob_id);
         // Heads take no number of their own and go by the name of the record before them, which may well be durable.
         let data = |row: &&OutboxId| self.outbox.get(**row).is_some_and(|row| row.kind == Kind::Data as u8);

@@ -11,7 +11,7 @@ use crate::{
         Client, Load, Phase, Timer,
         command::{ClientEvent, Rejection, Reply},
         commit::Effect,
-        ledger::{RECENT_KEYS, RESERVE_BLOCK, remember},
+        ledger::{Ledger, RECENT_KEYS, RESERVE_BLOCK, remember},
         store::{ClientOp, OutboxEntry, OutboxRow},
         stream::Stream,
     },
@@ -57,8 +57,10 @@ impl Client {
         match self.write_record(Kind::Data, data, key) {
             Ok(row) => {
                 // Something was pushed after the wish was heard: that is acting on it.
-                let heard = &self.ledger.greeted;
-                self.ledger.wants_full_push.retain(|device| !heard.contains(device));
+                if !self.ledger.wants_full_push.is_empty() {
+                    let Ledger { greeted, wants_full_push, .. } = &mut *self.ledger;
+                    wants_full_push.retain(|device| !greeted.contains(device));
+                }
                 self.answer_push(id, row, detached);
             }
             Err(code) => self.reject(id, code),

@@ -295,7 +295,8 @@ impl Client {
 
     /// A member gave a sign of life of its own.
     fn heard_from(&mut self, device: DeviceId) {
-        self.ledger.heard.insert(device, self.wall());
+        let now = self.wall();
+        self.ledger.heard.insert(device, now);
         // Whoever speaks as a member has its keys, even if its last word in the mailbox was lost.
         self.invite_heard(device);
         if self.ledger.greeted.insert(device) {
