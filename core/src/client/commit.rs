@@ -63,18 +63,21 @@ impl Client {
     pub(super) fn settle(&mut self) {
         loop {
             self.follow();
-            self.commit();
-            let mut moved = false;
+            let mut moved = self.commit();
             while let Some(effect) = self.gate.release() {
                 moved |= self.perform(effect);
             }
             if !moved {
                 break;
             }
+            // Once for all that one sync of the disk made durable: one message, not one for each row. What is said to the relay behind
+            // them waits for that; what the application is told does not.
+            self.pump_outbox();
         }
     }
 
-    fn commit(&mut self) {
+    /// Answers as [`perform`](Self::perform) does.
+    fn commit(&mut self) -> bool {
         let mut ops = std::mem::take(&mut self.batch.ops);
         let effects = std::mem::take(&mut self.batch.effects);
         let touched: BTreeSet<_> = std::mem::take(&mut self.batch.touched);
@@ -102,12 +105,14 @@ impl Client {
             let batch = self.gate.batch();
             self.out.push_back(ClientOutput::Store(StoreOutput::Persist { batch, ops }));
         }
+        let mut moved = false;
         for effect in effects {
             let ready = if bug!(VisibleBeforeDurable) { Some(effect) } else { self.gate.hold(effect) };
             if let Some(effect) = ready {
-                self.perform(effect);
+                moved |= self.perform(effect);
             }
         }
+        moved
     }
 
     /// Answers whether the machine's state changed, so that more may follow.
@@ -115,17 +120,22 @@ impl Client {
         match effect {
             Effect::Done { command, result } => self.out.push_back(ClientOutput::Done { command, result }),
             Effect::Event(event) => self.out.push_back(ClientOutput::Event(event)),
-            Effect::Say { link, message } => self.transmit(link, &message),
+            Effect::Say { link, message } => {
+                self.pump_outbox();
+                self.transmit(link, &message);
+            }
             Effect::Durable(ids) => {
                 ids.into_iter().for_each(|id| self.outbox.durable(id));
-                self.pump_outbox();
                 return true;
             }
             Effect::JoinKept => {
                 self.join_kept();
                 return true;
             }
-            Effect::Hang { link, reason } => self.hang(link, reason.into_close()),
+            Effect::Hang { link, reason } => {
+                self.pump_outbox();
+                self.hang(link, reason.into_close());
+            }
             Effect::Stopped => {
                 self.phase = Phase::Stopped;
                 self.timers = crate::timers::Timers::default();
