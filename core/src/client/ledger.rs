@@ -9,6 +9,7 @@ use core::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -214,7 +215,31 @@ impl Sealed for super::verdict::Verdict {
 
 /// Plain bytes; these types hold no maps with keys postcard could refuse.
 pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_allocvec(value).unwrap_or_default()
+    postcard::serialize_with_flavor(value, Roomy(Vec::with_capacity(ROOM))).unwrap_or_default()
+}
+
+/// What most rows fit into. Growing there from nothing takes eight steps, each of which may leave a copy behind.
+const ROOM: usize = 1024;
+
+/// Postcard's own vector, but for where it begins.
+struct Roomy(Vec<u8>);
+
+impl Flavor for Roomy {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
+    }
 }
 
 /// No counter comes near this in any honest life.
