@@ -1,4 +1,4 @@
-//! The repository's own commands: setup, demo, verify, sim, kills, fuzz.
+//! The repository's own commands: setup, demo, verify, sim, kills, fuzz, instructions.
 //!
 //! # Layout
 //! - [`shell`]: running other programs. [`json`]: reading what they print. [`setup`]: installing what is missing.
@@ -6,7 +6,7 @@
 //! - [`verify`]: every check this repository has, in one run.
 //! - [`demo`]: a relay and two devices as real processes, killed on the way. [`kills`]: the same thousands of times, for the durability.
 //! - [`sim`]: storms in virtual time, by seed. [`fuzz`]: the fuzz targets, on the nightly toolchain.
-//! - [`marked`]: the parts of documents that commands write.
+//! - [`instructions`]: what a blob costs the core, counted by valgrind. [`marked`]: the parts of documents that commands write.
 //!
 //! Kept small on purpose: the first `cargo xtask` of a newcomer builds this crate and nothing else.
 
@@ -16,6 +16,7 @@
 
 mod demo;
 mod fuzz;
+mod instructions;
 mod json;
 mod kills;
 mod marked;
@@ -39,6 +40,8 @@ usage: cargo xtask <command> [options]
   sim      run storms of devices and relays in virtual time, by seed
   kills    kill a device and a relay with -9, 2000 times each, and check what they had acknowledged
   fuzz     hunt for inputs that break something, for so many seconds a target
+  instructions
+           count what a blob costs the core and write it down, for verify to compare with
   setup    install the tools that verify wants and does not find
 
 `cargo xtask <command> --help` says more about each.";
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Some("sim") => sim::main(&rest),
         Some("kills") => kills::main(&rest),
         Some("fuzz") => fuzz::main(&rest),
+        Some("instructions") => instructions::main(&rest),
         Some("setup") => setup::main(&rest),
         Some(other) => Err(Failure::new(format!("no such command: {other}\n\n{HELP}"))),
     };

@@ -6,6 +6,7 @@
 //! from nowhere: distributions have it too old, so the command asks for it.
 
 use crate::{
+    instructions,
     shell::{self, Failure},
     window,
 };
@@ -52,12 +53,20 @@ const DENY: CargoTool = CargoTool {
 // 25 s.
 const DRIVER: (&str, &str) = ("tauri-driver", "2.1.0");
 
-const SYSTEM: &[SystemTool] = &[SystemTool {
-    name: "ip",
-    found: shell::installed,
-    package: "iproute2",
-    purpose: "network namespaces, for tests that cross a network",
-}];
+const SYSTEM: &[SystemTool] = &[
+    SystemTool {
+        name: "ip",
+        found: shell::installed,
+        package: "iproute2",
+        purpose: "network namespaces, for tests that cross a network",
+    },
+    SystemTool {
+        name: "valgrind",
+        found: |name| instructions::comparable().is_err() || shell::installed(name),
+        package: "valgrind",
+        purpose: "counts the instructions that a blob costs",
+    },
+];
 
 /// With what they need: 370 packages and 780 MB on a bare Debian 12, half a minute.
 const WINDOW: &[SystemTool] = &[

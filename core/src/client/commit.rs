@@ -12,13 +12,13 @@ use crate::{
         Client, Load, Phase,
         command::{ClientEvent, Rejection, Reply},
         io::ClientOutput,
-        ledger::{Sealed, encode},
+        ledger::{Ledger, Sealed, encode},
         store::{ClientAnswer, ClientOp, ClientQuery, ClientStore},
     },
     error::{Code, LocalReason},
     ids::{BlobId, CommandId, LinkId, LoadId, OutboxId, StreamId},
     machine::{Misuse, StoreFailure, StoreInput, StoreOutput},
-    seal::record::Kind,
+    seal::{record::Kind, rest::seal_at_rest},
     time::Duration,
     wire::message::ToRelay,
 };
@@ -63,18 +63,21 @@ impl Client {
     pub(super) fn settle(&mut self) {
         loop {
             self.follow();
-            self.commit();
-            let mut moved = false;
+            let mut moved = self.commit();
             while let Some(effect) = self.gate.release() {
                 moved |= self.perform(effect);
             }
             if !moved {
                 break;
             }
+            // Once for all that one sync of the disk made durable: one message, not one for each row. What is said to the relay behind
+            // them waits for that; what the application is told does not.
+            self.pump_outbox();
         }
     }
 
-    fn commit(&mut self) {
+    /// Answers as [`perform`](Self::perform) does.
+    fn commit(&mut self) -> bool {
         let mut ops = std::mem::take(&mut self.batch.ops);
         let effects = std::mem::take(&mut self.batch.effects);
         let touched: BTreeSet<_> = std::mem::take(&mut self.batch.touched);
@@ -86,10 +89,13 @@ impl Client {
                 }
             }
         }
-        let ledger = encode(&self.ledger);
-        if ledger != self.batch.ledger && !matches!(self.phase, Phase::Loading | Phase::Stopped) {
-            self.batch.ledger = ledger;
-            ops.push(ClientOp::Ledger(self.ledger.seal(&self.config.store_key, &mut self.draws.rest)));
+        if !matches!(self.phase, Phase::Loading | Phase::Stopped) && self.ledger.take_touched() {
+            let ledger = encode(&*self.ledger);
+            if ledger != self.batch.ledger {
+                let sealed = seal_at_rest(&self.config.store_key, Ledger::LABEL, &ledger, &mut self.draws.rest);
+                self.batch.ledger = ledger;
+                ops.push(ClientOp::Ledger(sealed));
+            }
         }
         if bug!(TornBatch) && ops.len() > 1 {
             let (batch, first) = (self.gate.batch(), vec![ops.remove(0)]);
@@ -99,12 +105,14 @@ impl Client {
             let batch = self.gate.batch();
             self.out.push_back(ClientOutput::Store(StoreOutput::Persist { batch, ops }));
         }
+        let mut moved = false;
         for effect in effects {
             let ready = if bug!(VisibleBeforeDurable) { Some(effect) } else { self.gate.hold(effect) };
             if let Some(effect) = ready {
-                self.perform(effect);
+                moved |= self.perform(effect);
             }
         }
+        moved
     }
 
     /// Answers whether the machine's state changed, so that more may follow.
@@ -112,17 +120,22 @@ impl Client {
         match effect {
             Effect::Done { command, result } => self.out.push_back(ClientOutput::Done { command, result }),
             Effect::Event(event) => self.out.push_back(ClientOutput::Event(event)),
-            Effect::Say { link, message } => self.transmit(link, &message),
+            Effect::Say { link, message } => {
+                self.pump_outbox();
+                self.transmit(link, &message);
+            }
             Effect::Durable(ids) => {
                 ids.into_iter().for_each(|id| self.outbox.durable(id));
-                self.pump_outbox();
                 return true;
             }
             Effect::JoinKept => {
                 self.join_kept();
                 return true;
             }
-            Effect::Hang { link, reason } => self.hang(link, reason.into_close()),
+            Effect::Hang { link, reason } => {
+                self.pump_outbox();
+                self.hang(link, reason.into_close());
+            }
             Effect::Stopped => {
                 self.phase = Phase::Stopped;
                 self.timers = crate::timers::Timers::default();
@@ -246,7 +259,7 @@ impl Client {
         });
         std::mem::take(&mut self.batch.effects).iter().for_each(note);
         // Memory is not believed any more, so nothing of it is written.
-        self.batch = Batch { ledger: encode(&self.ledger), ..Batch::default() };
+        self.batch = Batch { ledger: encode(&*self.ledger), ..Batch::default() };
         let id_of = |row: &OutboxId| self.outbox.get(*row).map(|row| row.blob_id);
         // Heads take no number of their own and go by the name of the record before them, which may well be durable.
         let data = |row: &&OutboxId| self.outbox.get(**row).is_some_and(|row| row.kind == Kind::Data as u8);

@@ -116,6 +116,10 @@ impl Gaps {
         self.held.insert(row.digest, held);
     }
 
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.held.is_empty()
+    }
+
     pub(super) fn holds(&self, digest: Digest) -> bool {
         self.held.contains_key(&digest)
     }
@@ -203,7 +207,7 @@ impl Client {
         loop {
             while let Some(digest) = self.first_ready() {
                 if let Some(Held { cursor, blob, why: Why::Ahead(_, opened), .. }) = self.release(digest) {
-                    self.take(Candidate { cursor, digest, blob, opened: *opened }, Source::Held);
+                    self.take(Candidate { cursor, blob, opened: *opened }, Source::Held);
                 }
             }
             if !std::mem::take(&mut self.gaps.known) {

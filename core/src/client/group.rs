@@ -133,7 +133,7 @@ impl Client {
     fn adopt_image(&mut self, image: ClientImage) -> Result<(), Code> {
         let key = &self.config.store_key;
         let vault = image.vault.as_ref().map_or(Ok(Vault::default()), |sealed| Vault::open(key, sealed))?;
-        self.ledger = image.ledger.as_ref().map_or(Ok(Ledger::default()), |sealed| Ledger::open(key, sealed))?;
+        *self.ledger = image.ledger.as_ref().map_or(Ok(Ledger::default()), |sealed| Ledger::open(key, sealed))?;
         if !self.ledger.is_sound() {
             return Err(Code::StorageFailed);
         }
@@ -164,7 +164,7 @@ impl Client {
             _ => {}
         }
         self.outbox = Outbox::open(image.outbox);
-        self.batch.ledger = encode(&self.ledger);
+        self.batch.ledger = encode(&*self.ledger);
         self.inbox = Inbox::open(image.inbox, self.ledger.acked, self.now);
         self.gaps = Gaps::default();
         self.group = match &vault.identity {

@@ -2,9 +2,14 @@
 //!
 //! Both are postcard under the device's store key, so that a store, a backup or a thief of the database reads neither.
 
+use core::{
+    fmt,
+    ops::{Deref, DerefMut},
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -124,6 +129,43 @@ pub(super) struct Ledger {
     pub(super) owes_full_push: bool,
 }
 
+/// The ledger in memory, and whether anybody may have changed it since it was last looked at: whoever gets to it mutably is taken to
+/// have. Most inputs change nothing in it, and encoding it to find that out took longer than most inputs.
+#[derive(Default)]
+#[cfg_attr(feature = "model", derive(Clone))]
+pub(super) struct Watched {
+    ledger: Ledger,
+    touched: bool,
+}
+
+impl Watched {
+    /// Whether it may have changed since the last call.
+    pub(super) fn take_touched(&mut self) -> bool {
+        core::mem::take(&mut self.touched)
+    }
+}
+
+impl Deref for Watched {
+    type Target = Ledger;
+
+    fn deref(&self) -> &Ledger {
+        &self.ledger
+    }
+}
+
+impl DerefMut for Watched {
+    fn deref_mut(&mut self) -> &mut Ledger {
+        self.touched = true;
+        &mut self.ledger
+    }
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.ledger.fmt(f)
+    }
+}
+
 /// The place in the relay's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
@@ -178,7 +220,31 @@ impl Sealed for super::verdict::Verdict {
 
 /// Plain bytes; these types hold no maps with keys postcard could refuse.
 pub(super) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_allocvec(value).unwrap_or_default()
+    postcard::serialize_with_flavor(value, Roomy(Vec::with_capacity(ROOM))).unwrap_or_default()
+}
+
+/// What most rows fit into. Growing there from nothing takes eight steps, each of which may leave a copy behind.
+const ROOM: usize = 1024;
+
+/// Postcard's own vector, but for where it begins.
+struct Roomy(Vec<u8>);
+
+impl Flavor for Roomy {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
+    }
 }
 
 /// No counter comes near this in any honest life.

@@ -94,7 +94,7 @@ impl Client {
         self.batch.touched.clear();
         // Numbers go on counting: what an application or a query under way remembers must not come to mean something else.
         let last = self.ledger.last_position;
-        self.ledger = Ledger {
+        *self.ledger = Ledger {
             last_position: last,
             returned: last,
             acked: last,

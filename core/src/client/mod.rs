@@ -123,7 +123,7 @@ pub struct Client {
     loads: BTreeMap<LoadId, Load>,
     next_load: LoadId,
 
-    ledger: Ledger,
+    ledger: ledger::Watched,
     relay: Option<RelayAddress>,
     group: Option<Group>,
     outbox: Outbox,
@@ -239,7 +239,7 @@ impl Client {
             batch: commit::Batch { ledger: ledger::encode(&Ledger::default()), ..commit::Batch::default() },
             loads: BTreeMap::new(),
             next_load: LoadId(0),
-            ledger: Ledger::default(),
+            ledger: ledger::Watched::default(),
             relay: None,
             group: None,
             outbox: Outbox::default(),

@@ -62,9 +62,15 @@ pub(super) enum Source {
 /// An entry that opened.
 pub(super) struct Candidate {
     pub(super) cursor: Cursor,
-    pub(super) digest: Digest,
     pub(super) blob: Bytes,
     pub(super) opened: Opened,
+}
+
+impl Candidate {
+    /// Made when it is asked for: it costs as much as opening, and a record that simply is the next one has no need of it.
+    fn digest(&self) -> Digest {
+        Digest::of(&self.blob)
+    }
 }
 
 impl Client {
@@ -80,7 +86,8 @@ impl Client {
             if self.knows_sender(&candidate) {
                 candidates.push(candidate);
             } else if !bug!(SkipUnopenable) {
-                let Candidate { cursor, digest, blob, opened } = candidate;
+                let digest = candidate.digest();
+                let Candidate { cursor, blob, opened } = candidate;
                 self.stranger(opened.record.sender, cursor);
                 self.hold(cursor, digest, blob, Why::Sender(opened.record.sender));
             }
@@ -93,32 +100,40 @@ impl Client {
 
     /// Opens an entry, or holds it, or reports it.
     fn open_entry(&mut self, cursor: Cursor, blob: Bytes, source: Source) -> Option<Candidate> {
-        let digest = Digest::of(&blob);
-        // A second look judges again what was reported: a later record may vouch for it by now.
-        let reported = source == Source::Log && self.ledger.tampered.contains(&digest);
-        if reported || self.gaps.holds(digest) {
+        if self.is_remembered(&blob, source) {
             return None;
         }
         let group = self.group.as_ref()?;
         let Some(kid) = record::kid_of(&blob) else {
-            self.tampered(cursor, digest);
+            self.tampered(cursor, Digest::of(&blob));
             return None;
         };
         let Some(epoch) = group.epoch_of(kid) else {
             if self.ledger.missing_kids.len() < REMEMBERED && self.ledger.missing_kids.insert(kid) {
                 self.verdict(Verdict::MissingEpoch { kid });
             }
-            self.hold(cursor, digest, blob, Why::Key);
+            self.hold(cursor, Digest::of(&blob), blob, Why::Key);
             return None;
         };
         let Ok(opened) = record::open(&blob, &group.id, epoch) else {
             if bug!(SkipUnopenable) {
                 return None;
             }
-            self.tampered(cursor, digest);
+            self.tampered(cursor, Digest::of(&blob));
             return None;
         };
-        Some(Candidate { cursor, digest, blob, opened })
+        Some(Candidate { cursor, blob, opened })
+    }
+
+    /// Whether this very blob is held, or was reported.
+    fn is_remembered(&self, blob: &[u8], source: Source) -> bool {
+        // A second look judges again what was reported: a later record may vouch for it by now.
+        let reported = source == Source::Log && !self.ledger.tampered.is_empty();
+        if !reported && self.gaps.holds_nothing() {
+            return false;
+        }
+        let digest = Digest::of(blob);
+        reported && self.ledger.tampered.contains(&digest) || self.gaps.holds(digest)
     }
 
     fn knows_sender(&self, candidate: &Candidate) -> bool {
@@ -131,7 +146,7 @@ impl Client {
             if good {
                 self.take(candidate, source);
             } else {
-                self.tampered(candidate.cursor, candidate.digest);
+                self.tampered(candidate.cursor, candidate.digest());
             }
         }
     }
@@ -171,10 +186,10 @@ impl Client {
         let (sender, seq) = (record.sender, record.seq);
         let Some(group) = &self.group else { return };
         if sender == group.device {
-            let Candidate { cursor, digest, blob, opened } = candidate;
-            return self.own_record(&opened, digest, cursor, blob);
+            let Candidate { cursor, blob, opened } = candidate;
+            return self.own_record(&opened, cursor, blob);
         }
-        if self.ledger.for_newer.remove(&candidate.digest) {
+        if !self.ledger.for_newer.is_empty() && self.ledger.for_newer.remove(&candidate.digest()) {
             // Its place was settled when it came; perhaps this build knows its kind.
             return self.apply(candidate);
         }
@@ -187,7 +202,7 @@ impl Client {
         let id = stream_of(&candidate.opened);
         let Some(group) = &mut self.group else { return };
         if !may_follow(&group.streams, id) {
-            self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Room);
+            self.hold(candidate.cursor, candidate.digest(), candidate.blob, Why::Room);
             if self.ledger.unfollowed.insert(sender) {
                 self.verdict(Verdict::RestoredTooOften { device: sender });
             }
@@ -197,14 +212,15 @@ impl Client {
         match stream.judge(seq, record.prev, candidate.opened.hash) {
             Judgement::Known if bug!(KnownDelivered) => self.apply(candidate),
             Judgement::Known => {}
-            Judgement::Impossible => self.tampered(candidate.cursor, candidate.digest),
+            Judgement::Impossible => self.tampered(candidate.cursor, candidate.digest()),
             Judgement::Equivocation => {
                 self.verdict(Verdict::Equivocation { device: sender, inc: id.inc, lane: id.lane, seq });
             }
             Judgement::Ahead if bug!(HeldDelivered) => self.apply(candidate),
             Judgement::Ahead => {
+                let digest = candidate.digest();
                 let why = Why::Ahead(id, Box::new(candidate.opened));
-                self.hold(candidate.cursor, candidate.digest, candidate.blob, why);
+                self.hold(candidate.cursor, digest, candidate.blob, why);
             }
             judgement @ (Judgement::Next | Judgement::NextOfFork(_)) => {
                 let disputed = stream.disputed_by(seq, candidate.opened.hash);
@@ -233,8 +249,9 @@ impl Client {
             Some(Kind::Genesis | Kind::Add | Kind::Rename) => self.roster_record(&candidate.opened, candidate.blob),
             // Written by a newer version: kept for it while there is room, reported once.
             _ => {
-                if self.hold(candidate.cursor, candidate.digest, candidate.blob, Why::Kind) {
-                    self.ledger.for_newer.insert(candidate.digest);
+                let digest = candidate.digest();
+                if self.hold(candidate.cursor, digest, candidate.blob, Why::Kind) {
+                    self.ledger.for_newer.insert(digest);
                 }
                 if !std::mem::replace(&mut self.ledger.unknown_kind, true) {
                     self.event(ClientEvent::Problem(Code::UpdateNeeded));
@@ -281,7 +298,8 @@ impl Client {
 
     /// A member gave a sign of life of its own.
     fn heard_from(&mut self, device: DeviceId) {
-        self.ledger.heard.insert(device, self.wall());
+        let now = self.wall();
+        self.ledger.heard.insert(device, now);
         // Whoever speaks as a member has its keys, even if its last word in the mailbox was lost.
         self.invite_heard(device);
         if self.ledger.greeted.insert(device) {

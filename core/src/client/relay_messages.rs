@@ -174,7 +174,8 @@ impl Client {
             return;
         }
         let fresh = self.syncs.saw_head(page.head);
-        self.entries(page.entries);
+        let last = page.entries.last().map(|(_, blob)| Digest::of(blob));
+        self.entries(page.entries, last);
         if let Some(link) = &mut self.link {
             link.caught_up = !page.more && !link.behind && fresh;
         }
@@ -205,7 +206,7 @@ impl Client {
                 if Digest::of(&blob) != news.digest {
                     return Err(Misbehaviour::BadMessage);
                 }
-                self.entries(vec![(news.cursor, blob)]);
+                self.entries(vec![(news.cursor, blob)], Some(news.digest));
                 self.log_read();
             }
             None if follows && self.is_own(news.digest) => {
@@ -237,10 +238,10 @@ impl Client {
         }
     }
 
-    /// Processes entries that follow the relay cursor and moves it over them.
-    fn entries(&mut self, entries: Vec<(Cursor, Bytes)>) {
-        let Some((last, blob)) = entries.last() else { return };
-        let (last, digest) = (*last, Digest::of(blob));
+    /// Processes entries that follow the relay cursor, the last of them of this digest, and moves it over them.
+    fn entries(&mut self, entries: Vec<(Cursor, Bytes)>, last: Option<Digest>) {
+        let (Some((last, blob)), Some(digest)) = (entries.last(), last) else { return };
+        let last = *last;
         let keyed =
             record::kid_of(blob).is_some_and(|kid| self.group.as_ref().is_some_and(|g| g.epoch_of(kid).is_some()));
         self.receive(entries, Source::Log);

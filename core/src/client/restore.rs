@@ -95,13 +95,13 @@ impl Client {
     }
 
     /// An own record came back from the log.
-    pub(super) fn own_record(&mut self, opened: &Opened, digest: Digest, cursor: Cursor, blob: Bytes) {
+    pub(super) fn own_record(&mut self, opened: &Opened, cursor: Cursor, blob: Bytes) {
         let id = stream_of(opened);
         let (seq, heads) = (opened.record.seq, opened.record.kind == Kind::Heads as u8);
         let stream = self.stream(id);
         let known = stream.map_or(0, |stream| stream.last);
         if heads {
-            return self.own_heads(&opened.record, digest);
+            return self.own_heads(&opened.record, Digest::of(&blob));
         }
         if seq > known {
             self.store_is_older();
@@ -112,7 +112,7 @@ impl Client {
             self.verdict(Verdict::Equivocation { device: id.device, inc: id.inc, lane: id.lane, seq });
             return self.store_is_older();
         }
-        self.echoed(digest);
+        self.echoed(Digest::of(&blob));
     }
 
     /// What this device once said of where its chains end.

@@ -87,10 +87,8 @@ impl Relay {
     }
 
     fn persisted(&mut self, batch: BatchId, mut outcomes: Vec<RelayOutcome>) {
-        let later = self.fx.batches.split_off(&batch.next());
-        let done = core::mem::replace(&mut self.fx.batches, later);
-        for consequence in done.into_values() {
-            match consequence {
+        while let Some(first) = self.fx.batches.first_entry().filter(|first| *first.key() <= batch) {
+            match first.remove() {
                 Consequence::Append { link, group, lane, blobs, weight } => {
                     self.committed(link, weight);
                     if let Some(outcome) = outcomes.pop() {

@@ -86,9 +86,8 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    fn news(&self, with_blob: bool) -> Bytes {
-        let blob = self.blob.clone().filter(|_| with_blob);
-        let news = News { prev: self.prev, cursor: self.cursor, digest: self.digest, blob };
+    fn news(&self) -> Bytes {
+        let news = News { prev: self.prev, cursor: self.cursor, digest: self.digest, blob: self.blob.clone() };
         codec::encode(&ToDevice::News(news)).into()
     }
 }
@@ -271,7 +270,7 @@ impl Relay {
             group.digest = entries.last().filter(|entry| entry.cursor == head).map_or(UNSEEN, |e| e.digest);
         }
         // Every link seals the same bytes, which are made when the first one needs them.
-        let mut shared: Vec<_> = entries.iter().map(|_| [None, None]).collect();
+        let mut shared = vec![None; entries.len()];
         for id in &group.subscribers {
             if let Some(link) = links.get_mut(id) {
                 tell_link(fx, link, group, entries, &mut shared);
@@ -280,10 +279,8 @@ impl Relay {
     }
 }
 
-/// News of one entry, without and with its blob.
-type Shared = [Option<Bytes>; 2];
-
-fn tell_link(fx: &mut Effects, link: &mut Link, group: &Group, entries: &[Entry], shared: &mut [Shared]) {
+/// `shared` is the news of each entry with its blob, once a link has needed it.
+fn tell_link(fx: &mut Effects, link: &mut Link, group: &Group, entries: &[Entry], shared: &mut [Option<Bytes>]) {
     let (credit, slow) = (link.has_credit(fx), link.is_slow(fx));
     let Some(member) = link.member() else { return };
     // Told of all, about to be told more by a page, or unable to make use of it: later.
@@ -294,21 +291,29 @@ fn tell_link(fx: &mut Effects, link: &mut Link, group: &Group, entries: &[Entry]
     let run = start.map_or(&[][..], |start| &entries[start..]);
     let own = run.iter().filter(|entry| member.owns(entry.cursor)).count();
     let foreign = run.len() - own;
-    // A pusher's own blobs cost it a few bytes each, however many; a page would bring them all back.
+    // A pusher's own blobs cost it a few bytes, however many; a page would bring them all back.
     let readable = run.iter().all(|entry| entry.blob.is_some() || member.owns(entry.cursor));
     let reaches = run.last().is_some_and(|entry| entry.cursor == group.head);
     if let (Some(start), true) = (start, readable && reaches && foreign <= NEWS_RUN && (foreign == 0 || !slow)) {
-        for (entry, shared) in entries[start..].iter().zip(&mut shared[start..]) {
+        for (index, entry) in entries.iter().enumerate().skip(start) {
             if !link.has_credit(fx) {
                 // The rest is told when the peer has read this much.
                 return;
             }
             let Some(member) = link.member() else { return };
-            let with_blob = !member.owns(entry.cursor);
-            member.told = entry.cursor;
-            let message = shared[usize::from(with_blob)].get_or_insert_with(|| entry.news(with_blob)).clone();
+            let own = member.owns(entry.cursor);
+            if own && entries.get(index + 1).is_some_and(|next| member.owns(next.cursor)) {
+                // The last of a run of its own speaks for the run.
+                continue;
+            }
+            let prev = core::mem::replace(&mut member.told, entry.cursor);
             fx.stats.news += 1;
-            link.post(fx, message);
+            if own {
+                link.send(fx, &ToDevice::News(News { prev, cursor: entry.cursor, digest: entry.digest, blob: None }));
+            } else {
+                let message = shared[index].get_or_insert_with(|| entry.news()).clone();
+                link.post(fx, message);
+            }
         }
         return;
     }

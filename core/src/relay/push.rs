@@ -108,6 +108,7 @@ impl Relay {
             None if blob.len() > MAX_BLOB => Err((WireCode::BlobTooLarge, Duration::ZERO)),
             None => pushes.take(fx.now, (key, lane), blob.len() as u64).map_err(|wait| (WireCode::RateLimited, wait)),
         };
+        state.waiting.reserve(blobs.len());
         for blob in blobs {
             if let Err((code, wait)) = take(&blob) {
                 state.refuse(code, wait);

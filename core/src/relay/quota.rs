@@ -62,8 +62,12 @@ impl<K: Copy + Ord> Buckets<K> {
 
     /// The bucket of `key`, made the most recently used one; the least recently used one makes room for a new one.
     fn touch(&mut self, now: Time, key: K, full: u128) -> Bucket {
-        self.uses += 1;
         let known = self.buckets.get(&key).copied();
+        if let Some(newest) = known.filter(|bucket| bucket.used == self.uses) {
+            // As each blob of a run after the first finds it.
+            return newest;
+        }
+        self.uses += 1;
         match known {
             Some(bucket) => {
                 self.by_use.remove(&bucket.used);

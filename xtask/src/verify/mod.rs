@@ -4,12 +4,14 @@
 //! - [`report`]: outcomes, the table, the closing line. [`cargo_steps`]: what Cargo and its tools check.
 //! - [`purity`]: the core stays free of IO. [`policy`], [`spdx`]: licences, bans, sources, advisories.
 //! - [`links`]: the documentation's links. [`locks`]: what npm's lock files may say.
+//! - [`instructions`]: what a blob costs the core, compared with what it did.
 //! - [`window_steps`]: the plugin, its JavaScript package, and the notes app in real windows.
 //!
 //! A step passes, fails, or is skipped for a named reason. With `ZEROK_STRICT=1`, as the build server runs it, a missing tool is a
 //! failure; only what no install can mend stays skipped. A failing step does not stop the later ones: one run tells everything.
 
 mod cargo_steps;
+mod instructions;
 mod links;
 mod locks;
 mod policy;
@@ -59,6 +61,7 @@ const STEPS: &[Step] = &[
     Step { id: "app", title: "two notes apps in real windows", check: window_steps::app },
     Step { id: "doctests", title: "examples in the documentation comments", check: cargo_steps::doctests },
     Step { id: "docs", title: "documentation builds without a warning", check: cargo_steps::docs },
+    Step { id: "instructions", title: "what a blob costs the core", check: instructions::check },
     Step { id: "advisories", title: "known vulnerabilities of dependencies", check: policy::advisories },
 ];
 
@@ -99,7 +102,7 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), Failure> {
     }
     if choice.list {
         for step in STEPS {
-            println!("{:<12}{}", step.id, step.title);
+            println!("{:<14}{}", step.id, step.title);
         }
         return Ok(());
     }

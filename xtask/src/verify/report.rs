@@ -77,7 +77,7 @@ pub(super) fn print(lines: &[Line]) -> Result<(), Failure> {
         // A failure may be many lines long; it was printed in full where it happened.
         let why = line.outcome.why();
         let why = why.lines().next().unwrap_or_default();
-        println!("{} {:>7.1} s  {:<11}{}{why}", line.outcome.word(), line.took.as_secs_f64(), line.id, line.title);
+        println!("{} {:>7.1} s  {:<13}{}{why}", line.outcome.word(), line.took.as_secs_f64(), line.id, line.title);
     }
     let closing = closing(lines);
     println!("\n{closing}");

@@ -68,7 +68,7 @@ impl Follower {
                         assert_eq!(Digest::of(&blob), news.digest);
                         self.apply(news.cursor, news.digest);
                     }
-                    None if self.own.contains_key(&news.digest) => self.apply(news.cursor, news.digest),
+                    None if self.own.contains_key(&news.digest) => self.pass(news.cursor),
                     None => self.wants = true,
                 },
                 ToDevice::News(news) => self.wants |= news.cursor > self.cursor,
@@ -85,6 +85,14 @@ impl Follower {
         if !world.wire(&self.peer).stuck {
             world.say(&mut self.peer, &ToRelay::Ack { cursor: self.cursor });
         }
+    }
+
+    /// M9: what lies up to there is a run of own blobs, each of them acknowledged before.
+    fn pass(&mut self, to: Cursor) {
+        let known: BTreeMap<_, _> = self.acked.iter().map(|(digest, cursor)| (*cursor, *digest)).collect();
+        let run: Vec<_> = known.range(self.cursor.next()..=to).collect();
+        assert_eq!(run.len() as u64, to.0 - self.cursor.0, "nobody else's blob lies between");
+        run.into_iter().for_each(|(cursor, digest)| self.apply(*cursor, *digest));
     }
 
     fn page(&mut self, page: &Page) {
