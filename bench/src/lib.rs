@@ -1,0 +1,25 @@
+//! How fast 0k-Sync is, and why one should believe it.
+//!
+//! Every figure is a ratio inside one run: ours against a floor that is built in (what the disk, the loopback or the cipher alone would
+//! do), against a deliberately naive relay of our own, or against another system. The two sides take turns, round by round; medians are
+//! compared and the spread is shown. Nothing here asserts an absolute time.
+//!
+//! Relays under test are the real program, in the release profile, in processes of their own; so is whoever loads them: this program
+//! starts itself again as `bench load …`, on a single-threaded runtime. Loopback only, ports from the operating system, and everything
+//! lies in one folder that is removed in the end.
+//!
+//! # Layout
+//! - [`figure`]: what a figure is, and the list of all. [`spread`]: rounds and their numbers.
+//! - [`table`], [`report`]: the result as text for people, and as JSON for later.
+//! - [`run`]: one run of figures and what it has at hand. [`relay_process`]: a relay in a process of its own.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod figure;
+pub mod relay_process;
+pub mod report;
+pub mod run;
+pub mod spread;
+pub mod table;
+pub mod trouble;
