@@ -6,9 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    backlog, losses, machines, open, overhead, pull, push,
     run::Run,
     spread::{Duel, Spread},
     trouble::Trouble,
+    visible,
 };
 
 /// One thing that can be measured by its name.
@@ -24,8 +26,17 @@ pub struct Figure {
 
 /// Every figure, in the order of the table.
 pub fn all() -> Vec<Figure> {
-    let lists: [&[Figure]; 0] = [];
-    lists.concat()
+    [
+        push::FIGURES,
+        pull::FIGURES,
+        open::FIGURES,
+        visible::FIGURES,
+        backlog::FIGURES,
+        overhead::FIGURES,
+        machines::FIGURES,
+        losses::FIGURES,
+    ]
+    .concat()
 }
 
 /// What a figure found.

@@ -5,14 +5,18 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its standard streams")]
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Instant,
 };
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, Subcommand};
 use zerok_bench::{
+    chart,
     figure::{self, Figure, Outcome},
+    load::{self, Load},
+    naive, page,
     report::{Measured, Report},
     run::Run,
     table,
@@ -25,6 +29,38 @@ use zerok_bench::{
 struct Cli {
     #[command(flatten)]
     wish: Wish,
+    #[command(subcommand)]
+    errand: Option<Errand>,
+}
+
+/// Anything but measuring.
+#[derive(Debug, Subcommand)]
+enum Errand {
+    /// Load a relay: what this program starts itself for.
+    #[command(subcommand, hide = true)]
+    Load(Load),
+    /// Draw push rate against backlog from a kept result.
+    Chart {
+        /// The kept result.
+        from: PathBuf,
+        /// The picture, SVG.
+        to: PathBuf,
+    },
+    /// Write the table of a kept result between the two marks of a page.
+    Page {
+        /// The kept result.
+        from: PathBuf,
+        /// The page, Markdown.
+        to: PathBuf,
+    },
+    /// The naive relay, on a log of so many blobs.
+    #[command(hide = true)]
+    Naive {
+        /// An empty folder.
+        folder: PathBuf,
+        /// Blobs its log holds.
+        backlog: usize,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -47,7 +83,25 @@ struct Wish {
 }
 
 fn main() -> ExitCode {
-    match run(&Cli::parse().wish) {
+    let Cli { wish, errand } = Cli::parse();
+    let done = match errand {
+        None => run(&wish),
+        Some(Errand::Load(load)) => load::run(&load).map(|said| {
+            println!("{said}");
+            ExitCode::SUCCESS
+        }),
+        Some(Errand::Chart { from, to }) => {
+            let drawn = Report::read(&from).and_then(|report| chart::draw(&report));
+            drawn.and_then(|picture| fs::write(&to, picture).map_err(Trouble::at(&to))).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Errand::Page { from, to }) => {
+            Report::read(&from).and_then(|report| page::write(&report, &to)).map(|()| ExitCode::SUCCESS)
+        }
+        Some(Errand::Naive { folder, backlog }) => {
+            naive::serve(&folder, backlog, |port| println!("{port}")).map(|()| ExitCode::SUCCESS)
+        }
+    };
+    match done {
         Ok(code) => code,
         Err(trouble) => {
             eprintln!("error: {trouble}");

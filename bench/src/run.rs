@@ -3,14 +3,20 @@
 use std::{
     ffi::OsStr,
     fs,
+    io::Read,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::Duration,
 };
 
 use serde::de::DeserializeOwned;
 
 use crate::trouble::Trouble;
+
+/// Between two looks at a load that runs.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Where the programs under test are, and how much is to be done.
 #[derive(Debug)]
@@ -73,13 +79,51 @@ impl Run {
         &self,
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     ) -> Result<T, Trouble> {
+        self.load_while(arguments, || Ok(()))
+    }
+
+    /// The same, doing something meanwhile again and again.
+    ///
+    /// # Errors
+    /// Also those of what is done meanwhile, which end the load.
+    pub fn load_while<T: DeserializeOwned>(
+        &self,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        mut meanwhile: impl FnMut() -> Result<(), Trouble>,
+    ) -> Result<T, Trouble> {
         let mut command = Command::new(&self.bench);
-        command.arg("load").args(arguments).stdin(Stdio::null()).stderr(Stdio::inherit());
-        let output = command.output().map_err(Trouble::io("starting the load"))?;
-        if !output.status.success() {
-            return Err(Trouble::Process(format!("the load failed ({})", output.status)));
+        command.arg("load").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut load = Child(command.spawn().map_err(Trouble::io("starting the load"))?);
+        let mut out = load.0.stdout.take();
+        // Beside it, as a long list of times does not fit a pipe.
+        let reading = thread::spawn(move || {
+            let mut said = String::new();
+            out.as_mut().map_or(Ok(0), |out| out.read_to_string(&mut said)).map(|_| said)
+        });
+        let status = loop {
+            match load.0.try_wait().map_err(Trouble::io("the load"))? {
+                Some(status) => break status,
+                None => meanwhile()?,
+            }
+            thread::sleep(LOOK);
+        };
+        let said = reading.join().map_err(|_| Trouble::Process("the load's reader panicked".to_owned()))?;
+        let said = said.map_err(Trouble::io("the load"))?;
+        if status.success() {
+            return Ok(serde_json::from_str(&said)?);
         }
-        Ok(serde_json::from_slice(&output.stdout)?)
+        Err(Trouble::Process(format!("the load failed ({status})")))
+    }
+}
+
+/// Ends with the value.
+struct Child(std::process::Child);
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // One that has ended already is what is wanted.
+        let _ended = self.0.kill();
+        let _ended = self.0.wait();
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{io, path::Path};
 
 use thiserror::Error;
+use zerok_core::{error::Code, machine::Misuse};
 
 /// Why a figure could not be had.
 #[derive(Debug, Error)]
@@ -24,6 +25,15 @@ pub enum Trouble {
     /// A result did not read as what it should be.
     #[error("malformed: {0}")]
     Malformed(#[from] serde_json::Error),
+    /// A device refuses what the load asked of it.
+    #[error("a device refuses: {0}")]
+    Rejected(Code),
+    /// A real device refuses.
+    #[error("a device refuses: {0}")]
+    Device(#[from] zerok_tokio::SyncError),
+    /// The load misused a device's machine.
+    #[error("the load is faulty: {0}")]
+    Misuse(#[from] Misuse),
     /// A relay or another process did not do what it should.
     #[error("{0}")]
     Process(String),
