@@ -1,11 +1,11 @@
-//! The repository's own commands: setup, demo, verify, kills.
+//! The repository's own commands: setup, demo, verify, kills, fuzz, bench.
 //!
 //! # Layout
 //! - [`shell`]: running other programs. [`json`]: reading what they print. [`setup`]: installing what is missing.
 //! - [`window`]: what the Tauri plugin and the notes app need of the system and of npm.
 //! - [`verify`]: every check this repository has, in one run.
 //! - [`demo`]: a relay and two devices as real processes, killed on the way. [`kills`]: the same thousands of times, for the durability.
-//! - [`fuzz`]: the fuzz targets, on the nightly toolchain.
+//! - [`fuzz`]: the fuzz targets, on the nightly toolchain. [`bench`]: how fast it all is.
 //!
 //! Kept small on purpose: the first `cargo xtask` of a newcomer builds this crate and nothing else.
 
@@ -13,6 +13,7 @@
 #![deny(missing_docs)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its standard streams")]
 
+mod bench;
 mod demo;
 mod fuzz;
 mod json;
@@ -35,6 +36,7 @@ usage: cargo xtask <command> [options]
   demo     start a relay and two devices, pair them, sync, kill some of them, compare; --app: two windows of the notes app
   kills    kill a device and a relay with -9, 2000 times each, and check what they had acknowledged
   fuzz     hunt for inputs that break something, for so many seconds a target
+  bench    measure against floors and a naive relay, and print one table
   setup    install the tools that verify wants and does not find
 
 `cargo xtask <command> --help` says more about each.";
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Some("demo") => demo::main(&rest),
         Some("kills") => kills::main(&rest),
         Some("fuzz") => fuzz::main(&rest),
+        Some("bench") => bench::main(&rest),
         Some("setup") => setup::main(&rest),
         Some(other) => Err(Failure::new(format!("no such command: {other}\n\n{HELP}"))),
     };
