@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    backlog, losses, machines, open, overhead, pull, push,
+    backlog, idle, large, losses, machines, network, open, overhead,
+    peers::{atuin, evolu},
+    pull, push,
     run::Run,
     spread::{Duel, Spread},
     trouble::Trouble,
@@ -35,6 +37,11 @@ pub fn all() -> Vec<Figure> {
         overhead::FIGURES,
         machines::FIGURES,
         losses::FIGURES,
+        network::FIGURES,
+        idle::FIGURES,
+        large::FIGURES,
+        evolu::FIGURES,
+        atuin::FIGURES,
     ]
     .concat()
 }

@@ -10,26 +10,32 @@
 //!
 //! # Layout
 //! - [`figure`]: what a figure is, and the list of all. [`spread`]: rounds and their numbers.
-//! - [`push`], [`pull`], [`open`], [`visible`], [`backlog`], [`overhead`], [`machines`], [`losses`]: the figures.
-//! - [`floors`], [`naive`]: what they are held against.
+//! - [`push`], [`pull`], [`open`], [`visible`], [`backlog`], [`overhead`], [`machines`], [`losses`], [`network`], [`idle`], [`large`]: the
+//!   figures.
+//! - [`floors`], [`naive`], [`peers`]: what they are held against.
 //! - [`table`], [`report`], [`chart`], [`page`]: the result as text for people, as JSON for later, as a picture, and in the documentation.
-//! - [`load`]: what loads a relay.
+//! - [`load`]: what loads a relay. [`bridge`]: links of any transport for loads that wait.
 //! - [`run`]: one run of figures and what it has at hand. [`relay_process`]: a relay in a process of its own.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 pub mod backlog;
+pub mod bridge;
 pub mod chart;
 pub mod figure;
 pub mod floors;
+pub mod idle;
+pub mod large;
 pub mod load;
 pub mod losses;
 pub mod machines;
 pub mod naive;
+pub mod network;
 pub mod open;
 pub mod overhead;
 pub mod page;
+pub mod peers;
 pub mod pull;
 pub mod push;
 pub mod relay_process;

@@ -43,7 +43,7 @@ pub struct Settings {
     pub listen: Option<SocketAddr>,
     /// Words before the program, such as those that enter a network namespace.
     pub within: Vec<String>,
-    /// Serve iroh too, on loopback.
+    /// Serve iroh too, at the same place over UDP.
     pub iroh: bool,
 }
 
@@ -159,9 +159,11 @@ fn spawn(program: &Path, data: &Path, settings: &Settings) -> Result<(Child, Rel
     if let Some(listen) = settings.listen {
         command.args(["--tcp", &listen.to_string(), "--advertise", &listen.to_string()]);
     }
-    match settings.iroh {
-        true => command.args(["--iroh", "--iroh-bind", "127.0.0.1:0"]),
-        false => command.arg("--no-iroh"),
+    match (settings.iroh, settings.listen) {
+        // The same place over UDP.
+        (true, Some(listen)) => command.args(["--iroh", "--iroh-bind", &listen.to_string()]),
+        (true, None) => command.arg("--iroh"),
+        (false, _) => command.arg("--no-iroh"),
     };
     if let Some(machines) = settings.machines {
         command.args(["--machines", &machines.to_string()]);

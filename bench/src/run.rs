@@ -89,10 +89,22 @@ impl Run {
     pub fn load_while<T: DeserializeOwned>(
         &self,
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
-        mut meanwhile: impl FnMut() -> Result<(), Trouble>,
+        meanwhile: impl FnMut() -> Result<(), Trouble>,
     ) -> Result<T, Trouble> {
         let mut command = Command::new(&self.bench);
-        command.arg("load").args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.arg("load").args(arguments);
+        Self::hear(command, meanwhile)
+    }
+
+    /// Runs any program as a load and answers what it reports, doing something meanwhile again and again.
+    ///
+    /// # Errors
+    /// As those of a load of our own.
+    pub fn hear<T: DeserializeOwned>(
+        mut command: Command,
+        mut meanwhile: impl FnMut() -> Result<(), Trouble>,
+    ) -> Result<T, Trouble> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut load = Child(command.spawn().map_err(Trouble::io("starting the load"))?);
         let mut out = load.0.stdout.take();
         // Beside it, as a long list of times does not fit a pipe.

@@ -17,7 +17,7 @@ use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use zerok_core::{address::RelayAddress, seal::padding::Padding};
 
-use crate::{naive, relay_process::RelayProcess, trouble::Trouble};
+use crate::{idle, large, naive, network, relay_process::RelayProcess, trouble::Trouble};
 
 /// One load.
 #[derive(Debug, Clone, Subcommand)]
@@ -42,6 +42,15 @@ pub enum Load {
     Readers(Bare),
     /// A client of the naive relay pushes.
     NaivePush(naive::Wish),
+    /// Devices hold their links until standard input ends.
+    Idle(idle::Wish),
+    /// A device pushes or pulls the largest blobs and watches its own memory.
+    Large(large::Wish),
+    /// A device at the near end of a slow path.
+    #[command(subcommand)]
+    Near(network::load::Near),
+    /// No load, but what makes a path slow.
+    Proxy(network::load::ProxyWish),
 }
 
 /// How much of it.
@@ -175,20 +184,31 @@ pub struct Times {
 /// # Errors
 /// Anything that keeps it from being done: a figure is not made of what half worked.
 pub fn run(load: &Load) -> Result<String, Trouble> {
+    match load {
+        Load::Push(wish) => on_this_thread(whole::push(wish)),
+        Load::Pull(wish) => on_this_thread(whole::pull(wish)),
+        Load::Visible(wish) => on_this_thread(whole::visible(wish)),
+        Load::VisibleDisks(disks) => on_this_thread(real::visible(disks)),
+        Load::EightWriters(disks) => on_this_thread(real::eight_writers(disks)),
+        Load::BarePush(wish) => said(&bare::push(wish)?),
+        Load::Connect(wish) => said(&bare::connect(wish)?),
+        Load::Crowd(wish) => said(&bare::crowd(wish)?),
+        Load::Readers(wish) => said(&bare::readers(wish)?),
+        Load::NaivePush(wish) => said(&naive::push(wish)?),
+        // These have runtimes of their own, on which something goes on while they wait.
+        Load::Idle(wish) => idle::load(wish),
+        Load::Large(wish) => large::load(wish),
+        Load::Near(what) => network::load::near(what),
+        Load::Proxy(wish) => network::load::proxy(wish),
+    }
+}
+
+fn on_this_thread<T: Serialize>(work: impl Future<Output = Result<T, Trouble>>) -> Result<String, Trouble> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Trouble::io("a runtime"))?;
-    runtime.block_on(async {
-        Ok(match load {
-            Load::Push(wish) => serde_json::to_string(&whole::push(wish).await?)?,
-            Load::Pull(wish) => serde_json::to_string(&whole::pull(wish).await?)?,
-            Load::Visible(wish) => serde_json::to_string(&whole::visible(wish).await?)?,
-            Load::VisibleDisks(disks) => serde_json::to_string(&real::visible(disks).await?)?,
-            Load::EightWriters(disks) => serde_json::to_string(&real::eight_writers(disks).await?)?,
-            Load::BarePush(wish) => serde_json::to_string(&bare::push(wish)?)?,
-            Load::Connect(wish) => serde_json::to_string(&bare::connect(wish)?)?,
-            Load::Crowd(wish) => serde_json::to_string(&bare::crowd(wish)?)?,
-            Load::Readers(wish) => serde_json::to_string(&bare::readers(wish)?)?,
-            Load::NaivePush(wish) => serde_json::to_string(&naive::push(wish)?)?,
-        })
-    })
+    said(&runtime.block_on(work)?)
+}
+
+fn said<T: Serialize>(done: &T) -> Result<String, Trouble> {
+    Ok(serde_json::to_string(done)?)
 }
