@@ -1,6 +1,12 @@
 //! `bench`: builds what is measured, in the release profile, and starts the program that measures.
 //!
 //! Everything about figures is in the crate `zerok-bench`; here is only what has to be there before it runs.
+//!
+//! # Layout
+//! - [`peers`]: other systems. [`builds`]: sizes and build times, which no program can measure of itself.
+
+mod builds;
+mod peers;
 
 use std::{
     fs,
@@ -12,14 +18,17 @@ use crate::shell::{self, Failure};
 const HELP: &str = "\
 Measures against floors that are built in and against a naive relay, and prints one table. Under ten minutes; loopback only.
 
-usage: cargo xtask bench [--list] [--figure NAME]... [--rounds N] [--json FILE]
+usage: cargo xtask bench [--list] [--figure NAME]... [--rounds N] [--peers] [--json FILE]
+       cargo xtask bench --builds [--json FILE]
        cargo xtask bench chart RESULT.json FILE.svg
        cargo xtask bench page RESULT.json FILE.md
 
   --list         name the figures and stop
   --figure NAME  measure this one alone (may be repeated)
   --rounds N     rounds of each comparison (5)
+  --peers        set up other systems under target/peers, once, and measure beside them too
   --json FILE    keep the result
+  --builds       build relay and command line from nothing, with iroh and without; add what that took to a kept result
   chart          draw push rate against backlog from a kept result
   page           write the table of a kept result between the two marks of a page";
 
@@ -29,6 +38,10 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), Failure> {
         println!("{HELP}");
         return Ok(());
     }
+    if arguments.iter().any(|argument| argument == "--builds") {
+        let kept = arguments.iter().position(|argument| argument == "--json").and_then(|at| arguments.get(at + 1));
+        return builds::main(&target(), kept.map(Path::new));
+    }
     let folder = target().join("release");
     let kept = matches!(arguments.first().map(String::as_str), Some("chart" | "page" | "--list"));
     if !kept {
@@ -36,7 +49,14 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), Failure> {
     }
     build(&["--package", "zerok-bench"])?;
     let program = folder.join(format!("bench{}", std::env::consts::EXE_SUFFIX));
-    shell::run(shell::program(&program.display().to_string(), []).args(arguments))
+    let mut command = shell::program(&program.display().to_string(), []);
+    for argument in arguments {
+        command.arg(argument);
+        if argument == "--peers" {
+            command.arg(peers::set_up(&target())?);
+        }
+    }
+    shell::run(&mut command)
 }
 
 /// The relay as people run it; and before it, as it bears the same name, the one whose commits can be made slower. Each by itself:
