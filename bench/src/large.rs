@@ -9,13 +9,12 @@ use std::{fs, path::PathBuf, thread, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
-use zerok_core::{address::RelayAddress, limits::MAX_PAYLOAD};
-use zerok_tokio::SyncClient;
+use zerok_core::{address::RelayAddress, limits::MAX_PAYLOAD, seal::padding::Padding};
 
 use crate::{
     bridge::{Over, runtime},
+    devices::Devices,
     figure::{Figure, Goal, Outcome, Row},
-    network::load::device,
     relay_process::{RelayProcess, Settings, memory_of},
     run::Run,
     spread::Spread,
@@ -119,14 +118,9 @@ pub(crate) fn load(wish: &Wish) -> Result<String, Trouble> {
 }
 
 async fn push(wish: &Wish) -> Result<Held, Trouble> {
-    let writer = open(wish, "writer").await?;
-    writer.enable().await?;
-    writer.sync_now().await?;
-    let invitation = writer.create_invite().await?;
-    let reader = open(wish, "reader").await?;
-    reader.join_invite(&invitation.code.to_string()).await?;
-    reader.sync_now().await?;
-    reader.close().await;
+    let devices = devices(wish);
+    let writer = devices.founder("writer").await?;
+    devices.joiner(&writer, "reader").await?.close().await;
     measured(async || {
         let mut under_way = JoinSet::new();
         for number in 0..wish.count {
@@ -151,7 +145,7 @@ async fn finished(under_way: &mut JoinSet<Result<zerok_tokio::Pushed, zerok_toki
 }
 
 async fn pull(wish: &Wish) -> Result<Held, Trouble> {
-    let reader = open(wish, "reader").await?;
+    let reader = devices(wish).open("reader").await?;
     measured(async || {
         reader.connect_and_pull().await;
         let mut status = reader.events();
@@ -175,8 +169,9 @@ async fn pull(wish: &Wish) -> Result<Held, Trouble> {
     .await
 }
 
-async fn open(wish: &Wish, name: &str) -> Result<SyncClient, Trouble> {
-    device(&wish.data.join(name), name, &wish.relay, Over::Tcp).await
+fn devices(wish: &Wish) -> Devices {
+    let Wish { relay, data, .. } = wish.clone();
+    Devices { folder: data, relay, over: Over::Tcp, padding: Padding::default() }
 }
 
 /// Does it between two looks at this process's memory.

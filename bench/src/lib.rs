@@ -10,19 +10,22 @@
 //!
 //! # Layout
 //! - [`figure`]: what a figure is, and the list of all. [`spread`]: rounds and their numbers.
-//! - [`push`], [`pull`], [`open`], [`visible`], [`backlog`], [`overhead`], [`machines`], [`losses`], [`network`], [`idle`], [`large`]: the
+//! - [`push`], [`pull`], [`open`], [`visible`], [`backlog`], [`overhead`], [`machines`], [`losses`], [`allocations`], [`network`], [`idle`], [`large`]: the
 //!   figures.
 //! - [`floors`], [`naive`], [`peers`]: what they are held against.
 //! - [`table`], [`report`], [`chart`], [`page`]: the result as text for people, as JSON for later, as a picture, and in the documentation.
-//! - [`load`]: what loads a relay. [`bridge`]: links of any transport for loads that wait.
+//! - [`load`]: what loads a relay. [`bridge`]: links of any transport for loads that wait. `devices`:
+//!   whole devices for them.
 //! - [`run`]: one run of figures and what it has at hand. [`relay_process`]: a relay in a process of its own.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod allocations;
 pub mod backlog;
 pub mod bridge;
 pub mod chart;
+mod devices;
 pub mod figure;
 pub mod floors;
 pub mod idle;

@@ -4,15 +4,16 @@ use std::{
     collections::BTreeMap,
     fs,
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use zerok_core::{client::command::ClientEvent, ids::DeviceId};
-use zerok_tokio::{Options, SyncClient, SyncError, secrets::KeyStorageChoice, tcp::TcpDialer};
+use zerok_tokio::{SyncClient, SyncError};
 
 use super::{Disks, Times, Wish};
 use crate::{
+    bridge::Over,
+    devices::Devices,
     losses::{Counted, QUARTER},
     trouble::Trouble,
 };
@@ -27,8 +28,9 @@ const GIVEN_UP: usize = 6000;
 /// As among members: from the call that pushes to the event on the other device. Here the one syncs before it sends, the other before it
 /// tells.
 pub(super) async fn visible(Disks { wish, folder }: &Disks) -> Result<Times, Trouble> {
-    let writer = founder(folder, wish).await?;
-    let reader = joiner(&writer, folder, "reader", wish).await?;
+    let devices = devices(folder, wish);
+    let writer = devices.founder("writer").await?;
+    let reader = devices.joiner(&writer, "reader").await?;
     let mut events = reader.events();
     let payload = vec![0x5a; wish.size];
     let mut micros = Vec::with_capacity(wish.count);
@@ -46,10 +48,11 @@ pub(super) async fn visible(Disks { wish, folder }: &Disks) -> Result<Times, Tro
 
 /// Eight devices push what says who wrote it and which it is; the reader takes, compares and acknowledges until all is there.
 pub(super) async fn eight_writers(Disks { wish, folder }: &Disks) -> Result<Counted, Trouble> {
-    let reader = founder(folder, wish).await?;
+    let devices = devices(folder, wish);
+    let reader = devices.founder("reader").await?;
     let mut writers = Vec::new();
     for number in 0..WRITERS {
-        writers.push(joiner(&reader, folder, &format!("writer-{number}"), wish).await?);
+        writers.push(devices.joiner(&reader, &format!("writer-{number}")).await?);
     }
     for writer in &writers {
         // In the background: pushed without a word when the relay is there.
@@ -100,26 +103,6 @@ async fn follow(reader: &SyncClient, folder: &Path, count: usize) -> Result<Coun
     Ok(counted)
 }
 
-/// A device that founds a group and is connected.
-pub(super) async fn founder(folder: &Path, wish: &Wish) -> Result<SyncClient, SyncError> {
-    let device = open(folder, "founder", wish).await?;
-    device.enable().await?;
-    device.sync_now().await?;
-    Ok(device)
-}
-
-/// A device that joins the group of another by a typed code.
-pub(super) async fn joiner(of: &SyncClient, folder: &Path, name: &str, wish: &Wish) -> Result<SyncClient, SyncError> {
-    let invitation = of.create_invite().await?;
-    let device = open(folder, name, wish).await?;
-    device.join_invite(&invitation.code.to_string()).await?;
-    Ok(device)
-}
-
-async fn open(folder: &Path, name: &str, wish: &Wish) -> Result<SyncClient, SyncError> {
-    let mut options = Options::new(folder.join(name), name, Arc::new(TcpDialer));
-    options.relay = Some(wish.relay.clone());
-    options.key_storage = KeyStorageChoice::File;
-    options.padding = wish.padding();
-    SyncClient::open(options).await
+fn devices(folder: &Path, wish: &Wish) -> Devices {
+    Devices { folder: folder.to_owned(), relay: wish.relay.clone(), over: Over::Tcp, padding: wish.padding() }
 }

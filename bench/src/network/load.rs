@@ -1,22 +1,22 @@
 //! What a device does at the near end of a slow path, in a process of its own.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
-use zerok_core::{address::RelayAddress, client::command::ClientEvent};
+use zerok_core::{address::RelayAddress, client::command::ClientEvent, seal::padding::Padding};
 use zerok_testkit::{
     blocking::{Group, everything},
     slow_path::{Proxy, serve},
 };
-use zerok_tokio::{Options, SyncClient, secrets::KeyStorageChoice};
 
 use crate::{
     bridge::{Over, dial, runtime},
+    devices::Devices,
     trouble::Trouble,
 };
 
@@ -162,13 +162,9 @@ fn resumed(wish: &NearWish) -> Result<String, Trouble> {
 /// Two whole devices of a group with their disks. One pushes a blob at a time.
 fn live(wish: &NearWish) -> Result<String, Trouble> {
     runtime()?.block_on(async {
-        let laptop = open(wish, "laptop").await?;
-        laptop.enable().await?;
-        laptop.sync_now().await?;
-        let invitation = laptop.create_invite().await?;
-        let phone = open(wish, "phone").await?;
-        phone.join_invite(&invitation.code.to_string()).await?;
-        phone.sync_now().await?;
+        let devices = devices(wish);
+        let laptop = devices.founder("laptop").await?;
+        let phone = devices.joiner(&laptop, "phone").await?;
         let mut events = phone.events();
         let mut told = Told::default();
         for number in 0..wish.count {
@@ -192,18 +188,16 @@ fn paused(wish: &NearWish) -> Result<String, Trouble> {
     const BUDGET: Duration = Duration::from_millis(500);
     runtime()?.block_on(async {
         let mut flushed = Flushed::default();
-        let device = open(wish, "phone").await?;
-        device.enable().await?;
-        device.sync_now().await?;
-        device.close().await;
+        let devices = devices(wish);
+        devices.founder("phone").await?.close().await;
         for _ in 0..wish.count {
-            let device = open(wish, "phone").await?;
+            let device = devices.open("phone").await?;
             device.network_changed(false);
             for number in 0..BLOBS {
                 device.push_detached(format!("blob {number}"), None).await?;
             }
             device.close().await;
-            let device = open(wish, "phone").await?;
+            let device = devices.open("phone").await?;
             let began = Instant::now();
             device.connect_and_pull().await;
             flushed.held += usize::from(device.flush(BUDGET).await);
@@ -224,16 +218,9 @@ async fn available(events: &mut broadcast::Receiver<ClientEvent>) -> Result<(), 
     }
 }
 
-async fn open(wish: &NearWish, name: &str) -> Result<SyncClient, Trouble> {
-    device(&wish.data.join(name), name, &wish.relay, wish.over).await
-}
-
-/// A whole device with its disk.
-pub(crate) async fn device(data: &Path, name: &str, relay: &RelayAddress, over: Over) -> Result<SyncClient, Trouble> {
-    let mut options = Options::new(data, name, over.dialer()?);
-    options.relay = Some(relay.clone());
-    options.key_storage = KeyStorageChoice::File;
-    Ok(SyncClient::open(options).await?)
+fn devices(wish: &NearWish) -> Devices {
+    let NearWish { relay, over, data, .. } = wish.clone();
+    Devices { folder: data, relay, over, padding: Padding::default() }
 }
 
 fn gone() -> Trouble {
