@@ -68,11 +68,23 @@ impl Group {
     /// The same, or `None` when the relay goes away meanwhile.
     pub fn try_open(
         &mut self,
-        mut stream: TcpStream,
+        stream: TcpStream,
         keys: &DeviceKeys,
         relay: &RelayAddress,
         pull: Pull,
     ) -> Option<Device> {
+        self.open_over(stream, TransportId::TCP, keys, relay, pull)
+    }
+
+    /// The same over any transport, on which the relay has this identity.
+    pub fn open_over<S: Read + Write>(
+        &mut self,
+        mut stream: S,
+        transport: TransportId,
+        keys: &DeviceKeys,
+        relay: &RelayAddress,
+        pull: Pull,
+    ) -> Option<Device<S>> {
         let group = self.genesis.group(&self.secret.access());
         let epoch = Epoch::derive(&self.secret, &group);
         let hello = Hello {
@@ -85,7 +97,7 @@ impl Group {
         };
         let flight = codec::encode_first_flight(&hello, &pull);
         let (mut initiator, bytes) =
-            Initiator::new(ChannelKind::Noise, keys.link(), relay.key, TransportId::TCP, &flight, &mut self.draw)
+            Initiator::new(ChannelKind::Noise, keys.link(), relay.key, transport, &flight, &mut self.draw)
                 .expect("the relay's key is a key");
         stream.write_all(&bytes).ok()?;
         loop {
@@ -99,8 +111,8 @@ impl Group {
 }
 
 /// One link, seen from the device.
-pub struct Device {
-    stream: TcpStream,
+pub struct Device<S = TcpStream> {
+    stream: S,
     channel: Channel,
     /// What the relay said first.
     pub welcome: Welcome,
@@ -108,7 +120,7 @@ pub struct Device {
     pub page: Page,
 }
 
-impl Device {
+impl<S: Read + Write> Device<S> {
     /// Says a message.
     pub fn send(&mut self, message: &ToRelay) {
         self.try_send(message).expect("the relay reads");
@@ -153,7 +165,7 @@ impl Device {
 }
 
 /// Bytes, or `None` at the end.
-fn read(stream: &mut TcpStream) -> Option<Bytes> {
+fn read(stream: &mut impl Read) -> Option<Bytes> {
     let mut buffer = vec![0; 64 * 1024];
     match stream.read(&mut buffer) {
         Ok(0) => None,

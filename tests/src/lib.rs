@@ -8,6 +8,7 @@ pub mod conformance;
 pub mod fuzz;
 pub mod hostile;
 pub mod sim;
+pub mod slow_path;
 pub mod store;
 pub mod storm;
 pub mod word;

@@ -1,4 +1,4 @@
-//! The repository's own commands: setup, demo, verify, sim, kills, fuzz, instructions.
+//! The repository's own commands: setup, demo, verify, sim, kills, fuzz, bench, instructions.
 //!
 //! # Layout
 //! - [`shell`]: running other programs. [`json`]: reading what they print. [`setup`]: installing what is missing.
@@ -6,7 +6,7 @@
 //! - [`verify`]: every check this repository has, in one run.
 //! - [`demo`]: a relay and two devices as real processes, killed on the way. [`kills`]: the same thousands of times, for the durability.
 //! - [`sim`]: storms in virtual time, by seed. [`fuzz`]: the fuzz targets, on the nightly toolchain.
-//! - [`instructions`]: what a blob costs the core, counted by valgrind. [`marked`]: the parts of documents that commands write.
+//! - [`bench`]: how fast it all is. [`instructions`]: what a blob costs the core, counted by valgrind. [`marked`]: the parts of documents that commands write.
 //!
 //! Kept small on purpose: the first `cargo xtask` of a newcomer builds this crate and nothing else.
 
@@ -14,6 +14,7 @@
 #![deny(missing_docs)]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its standard streams")]
 
+mod bench;
 mod demo;
 mod fuzz;
 mod instructions;
@@ -40,6 +41,7 @@ usage: cargo xtask <command> [options]
   sim      run storms of devices and relays in virtual time, by seed
   kills    kill a device and a relay with -9, 2000 times each, and check what they had acknowledged
   fuzz     hunt for inputs that break something, for so many seconds a target
+  bench    measure against floors and a naive relay, and print one table
   instructions
            count what a blob costs the core and write it down, for verify to compare with
   setup    install the tools that verify wants and does not find
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         Some("sim") => sim::main(&rest),
         Some("kills") => kills::main(&rest),
         Some("fuzz") => fuzz::main(&rest),
+        Some("bench") => bench::main(&rest),
         Some("instructions") => instructions::main(&rest),
         Some("setup") => setup::main(&rest),
         Some(other) => Err(Failure::new(format!("no such command: {other}\n\n{HELP}"))),

@@ -23,6 +23,8 @@ mod mailbox;
 mod member;
 mod schema;
 mod sweep;
+#[cfg(feature = "sync-delay")]
+mod sync_delay;
 mod transaction;
 mod writer;
 

@@ -214,6 +214,8 @@ impl Writer {
             }
         }
         tx.commit()?;
+        #[cfg(feature = "sync-delay")]
+        super::sync_delay::wait();
         (self.latched, self.moved, self.today) = (latched, moved, today);
         Ok(replies)
     }

@@ -1,38 +1,30 @@
-//! Dial to first page over a slow path: client, proxy and relay in three network namespaces.
+//! What a path of fifty milliseconds costs: device, proxy and relay in three network namespaces.
+//!
+//! Needs root for the namespaces; says so and passes where there is none, as the simulation counts the flights anyway.
+
+#![allow(clippy::print_stderr, reason = "a test that checks nothing says so, one that measures says what")]
 
 use std::{
-    path::Path,
+    io::{BufRead as _, BufReader},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
+use zerok_testkit::slow_path::{FAR, NEAR, Namespaces, Place};
+
 use crate::process::binary;
 
 const HALF: Duration = Duration::from_millis(25);
+/// What a platform gives an app that goes into the background.
+const BUDGET: Duration = Duration::from_millis(500);
 
-/// Needs root for network namespaces; says so and passes where there is none, as the simulation counts the flights anyway.
 #[test]
-#[allow(clippy::print_stderr, reason = "a test that checks nothing says so")]
 fn a_first_page_at_fifty_milliseconds_comes_one_round_trip_after_the_transport_is_up() {
-    let Some(net) = Namespaces::new() else {
-        return eprintln!("skipped: network namespaces need root and iproute2");
-    };
-    let home = tempfile::tempdir().expect("a directory");
-    let relay_data = home.path().join("relay");
-    let listen = "10.99.2.2:7040";
-    let mut relay = net.run("relay", &binary("zerok-relay"));
-    relay.arg("serve").arg("--data").arg(&relay_data).args(["--no-http", "--no-iroh", "--tcp", listen]);
-    let (_relay, address) = started(relay, "address: ");
-    let mut proxy = net.run("proxy", &binary("delay_proxy"));
-    proxy.args(["10.99.1.1:7040", listen, &HALF.as_millis().to_string()]);
-    let (_proxy, _) = started(proxy, "listening");
+    let Some(path) = SlowPath::new("first page", &[]) else { return };
     let (mut pages, mut trips) = (Vec::new(), Vec::new());
     for _ in 0..5 {
-        let mut client = net.run("client", &binary("first_page"));
-        let out = client.args([&address, "10.99.1.1:7040"]).output().expect("the client runs");
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        let out = String::from_utf8_lossy(&out.stdout);
-        let (page, trip) = out.trim().split_once(' ').expect("two figures");
+        let said = path.device("first_page", &[&path.address, &path.near]);
+        let (page, trip) = said.split_once(' ').expect("two figures");
         pages.push(page.parse().expect("microseconds"));
         trips.push(trip.parse().expect("microseconds"));
     }
@@ -48,10 +40,70 @@ fn median(mut micros: Vec<u64>) -> Duration {
     Duration::from_micros(micros[micros.len() / 2])
 }
 
+#[test]
+fn a_pause_with_twenty_blobs_queued_and_no_link_reaches_the_relay_within_its_budget() {
+    flushes("pause");
+}
+
+#[test]
+fn a_close_with_twenty_blobs_queued_and_no_link_reaches_the_relay_within_its_budget() {
+    flushes("close");
+}
+
+fn flushes(signal: &str) {
+    let Some(path) = SlowPath::new(signal, &["dial"]) else { return };
+    for transport in ["tcp", "iroh"] {
+        let data = path.home.path().join(transport);
+        let budget = BUDGET.as_millis().to_string();
+        let data = data.to_str().expect("a path of letters");
+        let said = path.device("cold_flush", &[signal, transport, &path.address, &path.near, data, &budget]);
+        let (micros, held) = said.split_once(' ').expect("two words");
+        let took = Duration::from_micros(micros.parse().expect("microseconds"));
+        eprintln!("{signal} over {transport} took {took:?} at a round trip of {:?}", HALF * 2);
+        assert_eq!(held, "true", "the relay holds all of it after {took:?}");
+        // Dial, first flight, push: fewer would mean that the path was not slow.
+        assert!(took >= HALF * 6, "three round trips");
+    }
+}
+
+/// A relay, and a proxy in front of it that takes its time.
+struct SlowPath {
+    net: Namespaces,
+    home: tempfile::TempDir,
+    address: String,
+    /// Where a device dials.
+    near: String,
+    _processes: [Killed; 2],
+}
+
+impl SlowPath {
+    fn new(what: &str, proxy_options: &[&str]) -> Option<Self> {
+        let Some(net) = Namespaces::new() else {
+            eprintln!("{what} skipped: network namespaces need root and iproute2");
+            return None;
+        };
+        let home = tempfile::tempdir().expect("a directory");
+        let (near, far) = (format!("{NEAR}:7040"), format!("{FAR}:7040"));
+        let mut relay = net.run(Place::Relay, &binary("zerok-relay"));
+        relay.arg("serve").arg("--data").arg(home.path().join("relay")).args(["--no-http", "--tcp", &far]);
+        let (relay, address) = started(relay, "address: ");
+        let mut proxy = net.run(Place::Proxy, &binary("delay_proxy"));
+        proxy.args([&near, &far, &HALF.as_millis().to_string()]).args(proxy_options);
+        let (proxy, _) = started(proxy, "listening");
+        Some(Self { net, home, address, near, _processes: [relay, proxy] })
+    }
+
+    /// Runs a program at the other end. Answers what it says.
+    fn device(&self, program: &str, arguments: &[&str]) -> String {
+        let out = self.net.run(Place::Device, &binary(program)).args(arguments).output().expect("the device runs");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).trim().to_owned()
+    }
+}
+
 fn started(mut command: Command, prefix: &str) -> (Killed, String) {
-    use std::io::BufRead;
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
-    let out = std::io::BufReader::new(child.stdout.take().expect("piped"));
+    let out = BufReader::new(child.stdout.take().expect("piped"));
     let line = out.lines().map_while(Result::ok).find_map(|line| line.strip_prefix(prefix).map(str::to_owned));
     (Killed(child), line.expect("it says that it has started"))
 }
@@ -63,51 +115,4 @@ impl Drop for Killed {
         let _gone = self.0.kill();
         let _gone = self.0.wait();
     }
-}
-
-/// client — proxy — relay, joined by two virtual cables.
-struct Namespaces {
-    prefix: String,
-}
-
-impl Namespaces {
-    fn new() -> Option<Self> {
-        let net = Self { prefix: format!("zk{}", std::process::id()) };
-        let ns = |name: &str| format!("{}{name}", net.prefix);
-        let cable = |number: u8, from: &str, to: &str| {
-            let (a, b) = (format!("{}a{number}", net.prefix), format!("{}b{number}", net.prefix));
-            ip(&["link", "add", &a, "type", "veth", "peer", "name", &b])
-                && [(a, from, 2), (b, to, 1)].into_iter().all(|(end, side, host)| {
-                    // The proxy is host 1 of both cables.
-                    let host = if side == "proxy" { 1 } else { host.max(2) };
-                    let address = format!("10.99.{number}.{host}/24");
-                    ip(&["link", "set", &end, "netns", &ns(side)])
-                        && ip(&["-n", &ns(side), "addr", "add", &address, "dev", &end])
-                        && ip(&["-n", &ns(side), "link", "set", &end, "up"])
-                })
-        };
-        let made = ["client", "proxy", "relay"]
-            .iter()
-            .all(|name| ip(&["netns", "add", &ns(name)]) && ip(&["-n", &ns(name), "link", "set", "lo", "up"]));
-        (made && cable(1, "client", "proxy") && cable(2, "relay", "proxy")).then_some(net)
-    }
-
-    fn run(&self, namespace: &str, program: &Path) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &format!("{}{namespace}", self.prefix)]).arg(program);
-        command
-    }
-}
-
-impl Drop for Namespaces {
-    fn drop(&mut self) {
-        for name in ["client", "proxy", "relay"] {
-            ip(&["netns", "del", &format!("{}{name}", self.prefix)]);
-        }
-    }
-}
-
-fn ip(arguments: &[&str]) -> bool {
-    let run = Command::new("ip").args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    run.is_ok_and(|status| status.success())
 }
