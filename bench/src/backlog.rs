@@ -22,7 +22,7 @@ pub const STEPS: [usize; 6] = [0, 10_000, 20_000, 30_000, 40_000, 50_000];
 /// The last of them.
 const FULL: usize = 50_000;
 /// Blobs of one round.
-const COUNT: usize = 4_000;
+const COUNT: usize = 8_000;
 /// Dials of one round.
 const DIALS: usize = 60;
 /// The group with the backlog, and the one that holds a thousand; new groups count up from the next.

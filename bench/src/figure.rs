@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    backlog, idle, large, losses, machines, network, open, overhead,
+    allocations, backlog, idle, large, losses, machines, network, open, overhead,
     peers::{atuin, evolu},
     pull, push,
     run::Run,
@@ -37,6 +37,7 @@ pub fn all() -> Vec<Figure> {
         overhead::FIGURES,
         machines::FIGURES,
         losses::FIGURES,
+        allocations::FIGURES,
         network::FIGURES,
         idle::FIGURES,
         large::FIGURES,

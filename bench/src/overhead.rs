@@ -25,13 +25,13 @@ const STORED: usize = 20_000;
 
 /// A thousand payloads of 1 KiB that one writer queued at once, as after some hours offline; up is what it writes until the last is
 /// acknowledged, down what another device reads from dialling until it has the last. Counted at the socket: everything of ours
-/// is in it, frames, tags, numbers, the handshake of the one that pulls, but no TCP or IP headers. What goes the other way meanwhile,
+/// is in it, frames, tags, numbers, the handshakes, but no TCP or IP headers. What goes the other way meanwhile,
 /// acknowledgements and questions, is told beside it. Counts, not times: one round is as good as many.
 fn bytes(run: &Run) -> Result<Outcome, Trouble> {
     let relay = RelayProcess::start(run, &Settings::default())?;
     let mut rows = Vec::new();
     for (padding, most) in [("none", 1.17), ("padmé", 1.25)] {
-        for (load, way) in [("push", "up"), ("pull", "down")] {
+        for (load, way) in [("batch", "up"), ("pull", "down")] {
             let wish = Args::of(load, &relay).count(BATCH).window(BATCH);
             let done: Done = run.load(if padding == "none" { wish.switch("--unpadded") } else { wish })?;
             let (there, back) = match way {

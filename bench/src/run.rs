@@ -15,6 +15,8 @@ use serde::de::DeserializeOwned;
 
 use crate::trouble::Trouble;
 
+/// How folders for a run's data begin; then comes the process.
+const DATA: &str = "bench-data-";
 /// Between two looks at a load that runs.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -47,7 +49,8 @@ impl Run {
         if !relay.exists() {
             return Err(Trouble::Process(format!("{} is not built; start `cargo xtask bench`", relay.display())));
         }
-        let folder = Folder(programs.join(format!("bench-data-{}", std::process::id())));
+        sweep(programs);
+        let folder = Folder(programs.join(format!("{DATA}{}", std::process::id())));
         fs::create_dir(&folder.0).map_err(Trouble::at(&folder.0))?;
         Ok(Self {
             rounds,
@@ -125,6 +128,19 @@ impl Run {
             return Ok(serde_json::from_str(&said)?);
         }
         Err(Trouble::Process(format!("the load failed ({status})")))
+    }
+}
+
+/// Removes what runs left that were interrupted.
+fn sweep(programs: &Path) {
+    let left = fs::read_dir(programs).into_iter().flatten().flatten().filter(|entry| {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(DATA));
+        process.is_some_and(|process| !Path::new("/proc").join(process).exists())
+    });
+    for folder in left {
+        // The next run tries again.
+        let _left = fs::remove_dir_all(folder.path());
     }
 }
 

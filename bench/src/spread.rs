@@ -44,7 +44,7 @@ impl Spread {
 }
 
 /// What two sides did, round by round.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Duel {
     /// Ours.
     pub ours: Spread,

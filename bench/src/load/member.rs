@@ -148,6 +148,16 @@ impl Member {
         }
     }
 
+    /// Forgets the answers that came, whatever they are.
+    pub(crate) fn forget_answers(&mut self) {
+        self.around.answers.clear();
+    }
+
+    /// Blobs that the relay has not acknowledged.
+    pub(crate) fn pending(&self) -> u64 {
+        self.shell.machine().status().pending
+    }
+
     /// Asks and waits for the answer.
     pub(crate) async fn call(&mut self, command: ClientCommand) -> Result<Reply, Trouble> {
         let id = self.ask(command);
@@ -211,6 +221,7 @@ impl Member {
     /// Does everything that can be done without waiting.
     pub(crate) fn work(&mut self) -> Result<(), Trouble> {
         loop {
+            self.around.write();
             self.around.read();
             if self.around.inputs.is_empty() {
                 // Time may be why we are here.
@@ -228,7 +239,6 @@ impl Member {
                     self.around.write();
                 }
             }
-            self.around.write();
             self.around.dial();
         }
     }

@@ -43,7 +43,7 @@ impl Memory {
 
     fn answer(&self, query: &ClientQuery) -> ClientAnswer {
         match query {
-            ClientQuery::Open => ClientAnswer::Opened(Box::new(ClientImage::default())),
+            ClientQuery::Open => ClientAnswer::Opened(Box::<ClientImage>::default()),
             ClientQuery::Outbox(ids) => ClientAnswer::Outbox(
                 ids.iter().filter_map(|id| self.outbox.get(id).map(|blob| (*id, blob.clone()))).collect(),
             ),

@@ -24,6 +24,8 @@ use crate::{idle, large, naive, network, relay_process::RelayProcess, trouble::T
 pub enum Load {
     /// A member founds a group and pushes.
     Push(Wish),
+    /// A member founds a group, queues offline, and pushes all at once.
+    Batch(Wish),
     /// A member founds a group, another joins and leaves, the first pushes, the other comes back and pulls.
     Pull(Wish),
     /// Two members, one of which pushes a blob at a time and waits until the other has it.
@@ -186,6 +188,7 @@ pub struct Times {
 pub fn run(load: &Load) -> Result<String, Trouble> {
     match load {
         Load::Push(wish) => on_this_thread(whole::push(wish)),
+        Load::Batch(wish) => on_this_thread(whole::batch(wish)),
         Load::Pull(wish) => on_this_thread(whole::pull(wish)),
         Load::Visible(wish) => on_this_thread(whole::visible(wish)),
         Load::VisibleDisks(disks) => on_this_thread(real::visible(disks)),

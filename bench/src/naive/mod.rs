@@ -24,7 +24,7 @@ pub use server::serve;
 use crate::{figure::Series, load::Done, run::Run, trouble::Trouble};
 
 /// Blobs of one measurement, at a rate of hundreds.
-const COUNT: usize = 400;
+const COUNT: usize = 192;
 
 /// What a client says, one JSON object a line.
 #[derive(Debug, Serialize, Deserialize)]

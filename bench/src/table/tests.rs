@@ -28,7 +28,7 @@ fn report() -> Report {
 fn the_table_says_whether_each_goal_is_met_and_what_was_left_out() {
     let expected = "\
 figure  ours                           floor or peer  ratio              goal   met
-push    41,235 1/s, 0.012 ms CPU each  raw: 80,000    0.515 (0.480–0.530)  ≥ 0.500  yes";
+push    41,234 1/s, 0.012 ms CPU each  raw: 80,000    0.515 (0.480–0.530)  ≥ 0.500  yes";
     let text = text(&report());
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let lines: Vec<&str> = text.lines().collect();

@@ -10,6 +10,7 @@ use crate::{
         command::{ClientEvent, Lifecycle, Reply},
         commit::Effect,
         ledger::{Ledger, Place},
+        link::Purpose,
         status::{ConnectionState, Indicator, Status},
         store::ClientOp,
         verdict::Verdict,
@@ -244,9 +245,10 @@ impl Client {
         self.stopping();
     }
 
-    /// Whether a closing client has nothing left on its way.
+    /// Whether a closing client has nothing left on its way. A link that is only being opened may still carry it.
     pub(super) fn flushed(&self) -> bool {
-        !self.outbox.is_waiting() || !self.is_connected()
+        let linked = self.link.as_ref().is_some_and(|link| link.purpose == Purpose::Member);
+        !self.outbox.is_waiting() || !linked
     }
 
     /// Whether the network and the application allow a link at all.

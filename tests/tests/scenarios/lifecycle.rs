@@ -100,6 +100,21 @@ fn d17_closing_sends_one_flight_and_answers_everybody() {
 }
 
 #[test]
+fn d17_closing_while_the_link_is_being_opened_still_sends_one_flight() {
+    let (mut world, laptop) = online(ChannelKind::Plain);
+    world.set_latency(Duration::from_millis(25));
+    world.signal(laptop, Lifecycle::NetworkChanged { available: false });
+    world.run(Duration::from_secs(10));
+    world.signal(laptop, Lifecycle::NetworkChanged { available: true });
+    let waits = world.send(laptop, ClientCommand::Push { data: "milk".into(), key: None, detached: false });
+    let before = world.now();
+    world.signal(laptop, Lifecycle::Closing);
+    world.run_until("stopped", |world| world.devices[laptop].stopped);
+    assert!(world.now().since(before) <= Duration::from_millis(500));
+    assert!(world.devices[laptop].replies[&waits].is_ok(), "it had half a second");
+}
+
+#[test]
 fn d17_closing_before_a_relay_that_does_not_answer_takes_half_a_second_and_loses_nothing() {
     let (mut world, laptop) = online(ChannelKind::Plain);
     world.set_silent(true);
