@@ -39,7 +39,7 @@ use std::{
 use zerok_core::{
     channel::ChannelKind,
     client::command::ClientCommand,
-    ids::{BlobId, CommandId, DeviceId, Digest},
+    ids::{BlobId, CommandId, Cursor, DeviceId, Digest, Incarnation, Kid},
     limits::{ClientLimits, RelayLimits},
     pairing::invite::Invite,
     time::{Duration, Time},
@@ -48,16 +48,19 @@ use zerok_core::{
 use self::{
     app::{App, Database},
     count::Counts,
-    plan::{Act, Plan, Shape, What},
+    plan::{Act, Fault, Plan, Shape, What},
     watch::{Log, Row},
 };
 use crate::{
     hostile::Insider,
-    sim::World,
+    sim::{Node, World},
     store::{client::MemoryClientStore, relay::MemoryRelayStore},
 };
 
 const NAMES: [&str; 12] = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen", "ibis", "jay", "kite", "lark"];
+
+/// Events of a run; the longest has a fraction of it.
+const ENOUGH: u64 = 200_000;
 
 /// What became of a run.
 #[derive(Debug, Clone)]
@@ -133,13 +136,21 @@ struct Storm {
     handovers: Vec<(Time, BTreeSet<BlobId>)>,
     /// When relays lost something they had acknowledged, or were left.
     disasters: Vec<Time>,
-    /// Blobs that a relay's disk lost or damaged.
-    lost: BTreeSet<Digest>,
+    /// Faults that were set up and have done no harm yet.
+    armed: BTreeSet<(Node, Fault)>,
+    /// Blobs that a relay's disk lost, damaged or let expire, and where they stood.
+    lost: BTreeMap<Digest, Cursor>,
+    /// Names of keys that were never any: bits of them rotted.
+    false_kids: BTreeSet<Kid>,
+    /// Where the member in the wrong hands has put something into the log.
+    lies: BTreeSet<Cursor>,
+    /// Who counts in which run of numbers.
+    authors: BTreeMap<Incarnation, usize>,
     /// The member in the wrong hands, and its keys.
     mole: Option<Mole>,
     begun: bool,
     /// Where the log of the first group stood when the storm began.
-    begun_at: zerok_core::ids::Cursor,
+    begun_at: Cursor,
 }
 
 struct Mole {
@@ -174,10 +185,14 @@ impl Storm {
             invites: BTreeMap::new(),
             handovers: Vec::new(),
             disasters: Vec::new(),
-            lost: BTreeSet::new(),
+            armed: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            false_kids: BTreeSet::new(),
+            lies: BTreeSet::new(),
+            authors: BTreeMap::new(),
             mole: None,
             begun: false,
-            begun_at: zerok_core::ids::Cursor(0),
+            begun_at: Cursor(0),
         }
     }
 
@@ -257,20 +272,28 @@ impl Storm {
             if let Some(reply) = self.world.devices[device].replies.get(&id) {
                 return Some(reply.clone());
             }
-            self.world.step();
-            self.counts.steps += 1;
-            self.look();
+            self.step();
         }
         None
+    }
+
+    /// The next event, under watch.
+    ///
+    /// # Panics
+    /// When there have been so many that somebody must be going round in a circle.
+    fn step(&mut self) -> bool {
+        let more = self.world.step();
+        self.counts.steps += 1;
+        assert!(self.counts.steps < ENOUGH, "this never ends");
+        self.look();
+        more
     }
 
     /// Lets time pass, step by step, under watch.
     fn run(&mut self, time: Duration) {
         let until = self.world.now() + time;
         while self.world.next_time().is_some_and(|next| next <= until) {
-            self.world.step();
-            self.counts.steps += 1;
-            self.look();
+            self.step();
         }
         self.world.pass_until(until);
     }

@@ -42,6 +42,7 @@ pub(super) struct Log {
 impl Storm {
     /// Takes what happened since the last look, in order.
     pub(super) fn look(&mut self) {
+        self.count_harms();
         loop {
             let happened = self.world.happened();
             if happened.is_empty() {
@@ -81,6 +82,7 @@ impl Storm {
                         self.rows[device].insert(entry.blob_id, row);
                     }
                     self.digests.entry(entry.digest).or_insert((device, row));
+                    self.authors.entry(entry.inc).or_insert(device);
                 }
                 ClientOp::Deliver(row) => {
                     self.delivered[device].insert(row.position);

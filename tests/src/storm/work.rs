@@ -120,7 +120,7 @@ impl Storm {
         }
     }
 
-    fn invite(&mut self, device: usize, much: u32) {
+    pub(super) fn invite(&mut self, device: usize, much: u32) {
         let joiner = (device + 1 + much as usize % (self.apps.len() - 1).max(1)) % self.apps.len();
         let spare = self.shape.members as usize + usize::from(self.shape.lossy);
         let joiner =
@@ -245,6 +245,7 @@ impl Storm {
         node.disk = Disk::Good;
         node.disk_delay = Duration::ZERO;
         node.key_override = None;
+        node.impostor = None;
         self.world.release_disk(device);
         self.world.set_path(device, Path::default());
         self.world.set_online(device, true);
