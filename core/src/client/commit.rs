@@ -9,14 +9,14 @@ use std::collections::BTreeSet;
 
 use crate::{
     client::{
-        Client, Load, Phase,
+        Client, Load, Phase, Timer,
         command::{ClientEvent, Rejection, Reply},
         io::ClientOutput,
         ledger::{Sealed, encode},
         store::{ClientAnswer, ClientOp, ClientQuery, ClientStore},
     },
     error::{Code, LocalReason},
-    ids::{BlobId, CommandId, LinkId, LoadId, OutboxId, StreamId},
+    ids::{BatchId, BlobId, CommandId, LinkId, LoadId, OutboxId, StreamId},
     machine::{Misuse, StoreFailure, StoreInput, StoreOutput},
     seal::record::Kind,
     time::Duration,
@@ -58,6 +58,15 @@ pub(super) enum Effect {
 /// How long a full store is left alone before anything that writes by itself.
 const ROOM_RETRY: Duration = Duration::from_secs(5);
 
+/// What reading the store led to by itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reopening {
+    /// What follows from the reading is being collected.
+    pub(super) under_way: bool,
+    /// The batch that follows from it.
+    wrote: Option<BatchId>,
+}
+
 impl Client {
     /// Turns what was collected into a batch and lets go of what is durable, until nothing moves any more.
     pub(super) fn settle(&mut self) {
@@ -72,6 +81,7 @@ impl Client {
                 break;
             }
         }
+        self.reopening.under_way = false;
     }
 
     fn commit(&mut self) {
@@ -97,6 +107,9 @@ impl Client {
         }
         if !ops.is_empty() {
             let batch = self.gate.batch();
+            if self.reopening.under_way {
+                self.reopening.wrote = Some(batch);
+            }
             self.out.push_back(ClientOutput::Store(StoreOutput::Persist { batch, ops }));
         }
         for effect in effects {
@@ -165,7 +178,7 @@ impl Client {
                 self.gate.durable(batch);
                 self.store_full = false;
             }
-            StoreInput::PersistFailed { failure: StoreFailure::Full, .. } => self.store_full(),
+            StoreInput::PersistFailed { failure: StoreFailure::Full, batch } => self.store_full(batch),
             StoreInput::PersistFailed { failure, .. } => self.store_failed(failure),
             StoreInput::Loaded { load, answer } => self.loaded(load, answer),
         }
@@ -191,7 +204,7 @@ impl Client {
     }
 
     /// The store rolled a batch back cleanly. What memory assumed of it is wrong, so everything is read again: one way to recover.
-    fn store_full(&mut self) {
+    fn store_full(&mut self, batch: BatchId) {
         match self.phase {
             // Later batches are refused with the first.
             Phase::Loading | Phase::Stopped => return,
@@ -205,6 +218,15 @@ impl Client {
         self.backoff.failed(self.now, ROOM_RETRY, &mut self.draws.jitter);
         self.gate.reopen();
         self.phase = Phase::Loading;
+        if self.reopening.wrote == Some(batch) {
+            // D7: reading again leads to the same write. Without a pause the two would chase each other.
+            self.timers.set(Timer::Room, self.now + ROOM_RETRY);
+        } else {
+            self.open_store();
+        }
+    }
+
+    pub(super) fn open_store(&mut self) {
         self.load(ClientQuery::Open, Load::Open);
     }
 

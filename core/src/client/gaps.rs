@@ -186,7 +186,12 @@ impl Client {
             return false;
         }
         self.gaps.bytes += blob.len();
-        self.batch.ops.push(ClientOp::Hold(HeldRow { digest, cursor, blob: blob.clone() }));
+        let released = |op: &ClientOp| matches!(op, ClientOp::Release(other) if *other == digest);
+        match self.batch.ops.iter().position(released) {
+            // It never left: a store that is merely read again is not written for it.
+            Some(at) => drop(self.batch.ops.remove(at)),
+            None => self.batch.ops.push(ClientOp::Hold(HeldRow { digest, cursor, blob: blob.clone() })),
+        }
         self.gaps.held.insert(digest, Held { cursor, blob, why, decided_by });
         true
     }
@@ -336,7 +341,13 @@ impl Client {
         let passed = self.gaps.passed.iter().map(|(id, (seq, decided_by))| (*id, *seq, *decided_by));
         let open =
             |id: &StreamId, seq: u64| group.streams.get(id).is_some_and(|stream| stream.missing_before(seq).is_some());
-        held.chain(passed)
+        // What was dropped stands in the log: a hole ends before it, and what is held behind it waits for the look that brings it.
+        let behind = |id: &StreamId, seq: u64| {
+            let dropped = self.gaps.passed.get(id).map_or(u64::MAX, |(dropped, _)| *dropped);
+            dropped < seq && group.streams.get(id).is_some_and(|stream| stream.reach().0 < dropped)
+        };
+        held.filter(|(id, seq, _)| !behind(id, *seq))
+            .chain(passed)
             .filter(|(id, seq, decided_by)| *decided_by <= number && open(id, *seq))
             .map(|(id, seq, _)| (id, seq))
             .min()

@@ -134,6 +134,7 @@ pub struct Client {
     first_position: Position,
     /// The store refused a batch for lack of room and has taken none since.
     store_full: bool,
+    reopening: commit::Reopening,
 
     link: Option<Link>,
     next_link: LinkId,
@@ -194,6 +195,7 @@ enum Timer {
     Invite,
     Join,
     InboxAge,
+    Room,
     Push(CommandId),
     Pull(CommandId),
     Sync(CommandId),
@@ -248,6 +250,7 @@ impl Client {
             verdicts: BTreeMap::new(),
             first_position: Position(0),
             store_full: false,
+            reopening: commit::Reopening::default(),
             link: None,
             next_link: LinkId(0),
             invite: None,
@@ -337,6 +340,7 @@ impl Client {
             Timer::Invite => self.end_invite(Code::InviteExpired),
             Timer::Join => self.join_overdue(),
             Timer::InboxAge => self.trim_inbox(),
+            Timer::Room => self.open_store(),
             Timer::Push(command) => self.push_overdue(command),
             Timer::Pull(command) => self.pull_overdue(command),
             Timer::Sync(command) => self.sync_overdue(command),

@@ -51,7 +51,9 @@ impl World {
 
     /// Bytes of a device on a link that no machine answers.
     pub(super) fn tell_impostor(&mut self, device: usize, link: LinkId, bytes: Bytes) {
-        let Some(index) = self.impostors.iter().position(|one| one.device == device && one.link == link) else { return };
+        let Some(index) = self.impostors.iter().position(|one| one.device == device && one.link == link) else {
+            return;
+        };
         let Some(mut responder) = self.impostors[index].responder.take() else { return };
         let opening = match responder.receive(bytes) {
             Ok(Some(opening)) => opening,

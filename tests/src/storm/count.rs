@@ -9,7 +9,7 @@ use zerok_core::error::Code;
 use super::plan::Fault;
 
 /// Codes that only shells around the core give.
-const SHELLS_OWN: [Code; 3] = [Code::AlreadyRunning, Code::AlreadyConsuming, Code::KeychainLocked];
+const SHELLS_OWN: [Code; 4] = [Code::AlreadyRunning, Code::AlreadyConsuming, Code::KeychainLocked, Code::NotAllowed];
 
 /// Faults that each run must have met.
 const FAULTS_A_RUN: u64 = 50;

@@ -6,7 +6,7 @@
 //! # Layout
 //! - [`plan`]: what will happen. `work`, `faults`: making it happen. `app`: what applications remember.
 //! - `watch`: what must hold at every step. `settle`: what must hold at the end.
-//! - [`shrink`]: the shortest plan that still fails. [`count`]: numbers.
+//! - [`shrink`]: the shortest plan that still fails. [`count`]: numbers. [`many`]: many seeds, and seeded bugs.
 //!
 //! # What must hold at every step
 //! - Durable before visible: an answer, an event, a blob at the relay rest on a batch that is on the device's disk; an
@@ -25,6 +25,7 @@
 mod app;
 pub mod count;
 mod faults;
+pub mod many;
 pub mod plan;
 mod settle;
 pub mod shrink;
@@ -144,6 +145,8 @@ struct Storm {
     false_kids: BTreeSet<Kid>,
     /// Where the member in the wrong hands has put something into the log.
     lies: BTreeSet<Cursor>,
+    /// Which honest records it has said to be others.
+    forged: BTreeSet<(Incarnation, u64)>,
     /// Who counts in which run of numbers.
     authors: BTreeMap<Incarnation, usize>,
     /// The member in the wrong hands, and its keys.
@@ -189,6 +192,7 @@ impl Storm {
             lost: BTreeMap::new(),
             false_kids: BTreeSet::new(),
             lies: BTreeSet::new(),
+            forged: BTreeSet::new(),
             authors: BTreeMap::new(),
             mole: None,
             begun: false,

@@ -236,9 +236,12 @@ impl Shape {
         match fault {
             Fault::Cloned => fault.weight() * 4,
             Fault::Restored | Fault::Expired => fault.weight() * 3,
-            Fault::RolledBack | Fault::Wiped | Fault::RowRotted | Fault::RowLost | Fault::Liar | Fault::Announcement => {
-                fault.weight() * 2
-            }
+            Fault::RolledBack
+            | Fault::Wiped
+            | Fault::RowRotted
+            | Fault::RowLost
+            | Fault::Liar
+            | Fault::Announcement => fault.weight() * 2,
             _ => fault.weight(),
         }
     }

@@ -205,7 +205,7 @@ impl Storm {
         let (own, others) = (chains(one), chains(other));
         for (id, end) in own.iter().filter(|(id, _)| ids.contains_key(&id.device)) {
             let author = ids[&id.device];
-            if cut.contains(&id.inc) || self.has_two_pasts(author) || self.refills_badly(author) {
+            if cut.contains(&id.inc) || self.has_two_pasts(author) || self.is_refilled_badly() {
                 continue;
             }
             if let Some(known) = others.get(id) {
@@ -224,9 +224,9 @@ impl Storm {
         app.cloned.is_some() || app.restored.is_some()
     }
 
-    /// Its clock jumped so far that it took others for gone, kept nothing for them, and cannot refill a relay.
-    fn refills_badly(&self, device: usize) -> bool {
-        !self.disasters.is_empty() && self.apps[device].lost_time
+    /// A relay lost its log, and some clock jumped so far that who keeps records for that case did not, or who waits for them gave up.
+    fn is_refilled_badly(&self) -> bool {
+        !self.disasters.is_empty() && self.apps.iter().any(|app| app.lost_time)
     }
 
     /// What a sender was promised has reached a reader, or the reader can say what is missing.
@@ -264,18 +264,22 @@ impl Storm {
         // take for gone.
         let known_since = id.and_then(|id| from.greeted.get(&id)).copied().unwrap_or(Time(u64::MAX));
         let newcomer = to.moved.is_some() && push.at <= known_since && push.at <= *last;
-        newcomer || from.lost_time || from.restored.is_some() || to.restored.is_some()
+        newcomer || from.lost_time || to.lost_time || from.restored.is_some() || to.restored.is_some()
     }
 
     /// Whether a finding of the reader says that it is missing, and the relay cannot give it.
     fn is_named(&self, push: &Push, sender: usize, report: &Report) -> bool {
         let Some(row) = push.blob.and_then(|blob| self.rows[sender].get(&blob)) else { return false };
-        let Some(at) = self.lost.get(&row.digest) else { return false };
+        let at = match self.lost.get(&row.digest) {
+            Some(at) => Some(*at),
+            None if self.is_refilled_badly() => None,
+            None => return false,
+        };
         report.verdicts.iter().any(|(_, verdict)| match verdict {
             Verdict::Gap { inc, lane, from, to, .. } => {
                 *inc == row.inc && *lane == Lane::Data && (*from..=*to).contains(&row.seq)
             }
-            Verdict::Tampered { cursor } => cursor == at,
+            Verdict::Tampered { cursor } => Some(*cursor) == at,
             Verdict::MissingEpoch { kid } => self.false_kids.contains(kid),
             _ => false,
         })
@@ -296,17 +300,19 @@ impl Storm {
         match verdict {
             // A relay whose row rotted where a device stands is not told from one with another log.
             Verdict::RelayReset => !self.lost.is_empty() || !self.disasters.is_empty(),
-            Verdict::Fork { inc, by, .. } => mole(by) || cloned(inc) || clones,
+            // Where a liar's word came first, it is the honest one that contradicts.
+            Verdict::Fork { inc, seq, by, .. } => {
+                mole(by) || self.forged.contains(&(*inc, *seq)) || cloned(inc) || clones
+            }
             Verdict::Equivocation { device, inc, .. } => mole(device) || cloned(inc),
             Verdict::Gap { sender, inc, lane, from, to, .. } => {
                 let author = author(inc);
                 mole(sender)
-                    || author.is_some_and(|author| self.apps[author].cloned.is_some() || self.refills_badly(author))
+                    || author.is_some_and(|author| self.apps[author].cloned.is_some())
+                    || self.is_refilled_badly()
                     || self.are_lost(*inc, *lane, *from, *to)
             }
-            Verdict::Tampered { cursor } => {
-                self.lies.contains(cursor) || self.lost.values().any(|at| at == cursor)
-            }
+            Verdict::Tampered { cursor } => self.lies.contains(cursor) || self.lost.values().any(|at| at == cursor),
             Verdict::MissingEpoch { kid } => self.false_kids.contains(kid),
             Verdict::UnknownDevice { .. } => false,
             Verdict::RestoredTooOften { .. } => clones,
@@ -316,8 +322,10 @@ impl Storm {
     /// Each of these records was lost by the relay.
     fn are_lost(&self, inc: Incarnation, lane: Lane, from: u64, to: u64) -> bool {
         let rows = self.lost.keys().filter_map(|digest| self.digests.get(digest)).map(|(_, row)| row);
-        let lost: BTreeSet<u64> =
-            rows.filter(|row| row.inc == inc && row.lane == lane && row.kind != Kind::Heads as u8).map(|row| row.seq).collect();
+        let lost: BTreeSet<u64> = rows
+            .filter(|row| row.inc == inc && row.lane == lane && row.kind != Kind::Heads as u8)
+            .map(|row| row.seq)
+            .collect();
         lost.range(from..=to).count() as u64 == (to - from).saturating_add(1)
     }
 }
