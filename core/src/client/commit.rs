@@ -122,6 +122,10 @@ impl Client {
 
     /// Answers whether the machine's state changed, so that more may follow.
     fn perform(&mut self, effect: Effect) -> bool {
+        if self.phase == Phase::Stopped && !matches!(effect, Effect::Done { .. }) {
+            // A link was lost while the last batch was on its way: of that nobody is told any more.
+            return false;
+        }
         match effect {
             Effect::Done { command, result } => self.out.push_back(ClientOutput::Done { command, result }),
             Effect::Event(event) => self.out.push_back(ClientOutput::Event(event)),

@@ -264,7 +264,8 @@ impl Client {
         let missing = hole
             || self.overdue(self.now).next().is_some()
             || !self.gaps.strangers.is_empty() && self.settled_after_reset() <= self.now;
-        let dropped = self.ledger.dropped_from.filter(|_| std::mem::take(&mut self.gaps.again));
+        let next = self.dropped_is_next();
+        let dropped = self.ledger.dropped_from.filter(|_| std::mem::take(&mut self.gaps.again) || next);
         let at = match dropped {
             _ if missing => place.floor,
             Some(dropped) => Cursor(dropped.0.saturating_sub(1)).max(place.floor),
@@ -276,6 +277,13 @@ impl Client {
         if at >= place.cursor {
             self.conclude();
         }
+    }
+
+    /// Whether what was dropped is what a chain waits for.
+    fn dropped_is_next(&self) -> bool {
+        let Some(group) = &self.group else { return false };
+        let reach = |id: &StreamId| group.streams.get(id).map_or(0, |stream| stream.reach().0);
+        self.gaps.passed.iter().any(|(id, (dropped, _))| reach(id).checked_add(1) == Some(*dropped))
     }
 
     /// A page of the scan was processed.

@@ -205,7 +205,7 @@ impl Storm {
         let (own, others) = (chains(one), chains(other));
         for (id, end) in own.iter().filter(|(id, _)| ids.contains_key(&id.device)) {
             let author = ids[&id.device];
-            if cut.contains(&id.inc) || self.has_two_pasts(author) || self.is_refilled_badly() {
+            if cut.contains(&id.inc) || self.has_two_pasts(author) || self.is_refilled_badly(author) {
                 continue;
             }
             if let Some(known) = others.get(id) {
@@ -224,9 +224,10 @@ impl Storm {
         app.cloned.is_some() || app.restored.is_some()
     }
 
-    /// A relay lost its log, and some clock jumped so far that who keeps records for that case did not, or who waits for them gave up.
-    fn is_refilled_badly(&self) -> bool {
-        !self.disasters.is_empty() && self.apps.iter().any(|app| app.lost_time)
+    /// A relay lost its log, and the author of records, who alone refills it, has left; or some clock jumped so far that who keeps
+    /// records for that case did not, or who waits for them gave up.
+    fn is_refilled_badly(&self, author: usize) -> bool {
+        !self.disasters.is_empty() && (self.apps[author].left || self.apps.iter().any(|app| app.lost_time))
     }
 
     /// What a sender was promised has reached a reader, or the reader can say what is missing.
@@ -272,7 +273,7 @@ impl Storm {
         let Some(row) = push.blob.and_then(|blob| self.rows[sender].get(&blob)) else { return false };
         let at = match self.lost.get(&row.digest) {
             Some(at) => Some(*at),
-            None if self.is_refilled_badly() => None,
+            None if self.is_refilled_badly(sender) => None,
             None => return false,
         };
         report.verdicts.iter().any(|(_, verdict)| match verdict {
@@ -309,7 +310,7 @@ impl Storm {
                 let author = author(inc);
                 mole(sender)
                     || author.is_some_and(|author| self.apps[author].cloned.is_some())
-                    || self.is_refilled_badly()
+                    || author.is_some_and(|author| self.is_refilled_badly(author))
                     || self.are_lost(*inc, *lane, *from, *to)
             }
             Verdict::Tampered { cursor } => self.lies.contains(cursor) || self.lost.values().any(|at| at == cursor),
