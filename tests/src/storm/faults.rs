@@ -8,7 +8,7 @@ use zerok_core::{
     channel::ChannelKind,
     client::command::Lifecycle,
     ids::{Cursor, Digest, GroupId, Lane, Position, RelayId},
-    limits::MAX_DEVICES,
+    limits::{MAX_CHAINS, MAX_DEVICES},
     machine::StoreFailure,
     rng::Seed,
     seal::{
@@ -37,6 +37,7 @@ impl Storm {
         let relay = who as usize % (self.world.others.len() + 1);
         let path = self.world.devices[device].path;
         let millis = |most: u32| Duration::from_millis(u64::from(much % most));
+        self.rouse(fault, device, relay);
         if let Some(node) = waits_at(fault, device, relay) {
             self.armed.insert((node, fault));
         }
@@ -144,7 +145,10 @@ impl Storm {
             Fault::Wiped => {
                 let mut id = [0; 16];
                 id[..4].copy_from_slice(&much.to_le_bytes());
-                let had = self.world.relay_node(relay).store.group_count() > 0;
+                // A relay that nobody uses has nothing to lose.
+                let used = |relay: usize, storm: &mut Self| storm.world.relay_node(relay).store.group_count() > 0;
+                let relay = if used(relay, self) { relay } else { 0 };
+                let had = used(relay, self);
                 self.replace_relay(relay, MemoryRelayStore::new(RelayId(id)));
                 had
             }
@@ -157,6 +161,16 @@ impl Storm {
                 self.world.devices[device].impostor = Some(WireCode::ALL[much as usize % WireCode::ALL.len()]);
                 self.dial_again(device, path)
             }
+        }
+    }
+
+    /// What is dead cannot be harmed: whom it is to befall is there again, mostly.
+    fn rouse(&mut self, fault: Fault, device: usize, relay: usize) {
+        if fault >= Fault::RelayKill && fault <= Fault::Mailboxes {
+            self.start_relay(relay);
+        } else if !matches!(fault, Fault::Restored | Fault::WrongKey) {
+            self.world.wake_up(device);
+            self.start(device);
         }
     }
 
@@ -444,7 +458,7 @@ impl Storm {
         let log = self.world.relay.store.log(&group);
         mole.inc += 1;
         let mut record = mole.insider.first(mole.inc, "lie");
-        let blobs: Vec<Bytes> = match much % 5 {
+        let blobs: Vec<Bytes> = match much % 7 {
             // Another record is said to stand where an honest one stands.
             0 => {
                 let honest = log.iter().rev().filter_map(|(_, blob)| {
@@ -468,7 +482,21 @@ impl Storm {
                 vec![mole.insider.seal(&record)]
             }
             3 => vec![mole.insider.seal_badly(&record)],
-            _ if mole.crowd || !(much / 5).is_multiple_of(3) => vec![mole.insider.seal(&record)],
+            // Somebody speaks whom nobody admitted.
+            4 => {
+                let mut stranger = mole.insider.recruit();
+                self.strangers.insert(stranger.keys.id());
+                let record = stranger.first(mole.inc, "who is this");
+                vec![stranger.seal(&record)]
+            }
+            // More runs of one device's numbers than anybody follows.
+            5 if (much / 7).is_multiple_of(3) => (0..=MAX_CHAINS)
+                .map(|run| {
+                    let record = mole.insider.first(100 + run as u8, "again and again");
+                    mole.insider.seal(&record)
+                })
+                .collect(),
+            _ if mole.crowd || !(much / 7).is_multiple_of(4) => vec![mole.insider.seal(&record)],
             _ => {
                 mole.crowd = true;
                 let mut draw = Seed::new([88; 32]).draw("a crowd");

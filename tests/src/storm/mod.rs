@@ -39,7 +39,8 @@ use std::{
 
 use zerok_core::{
     channel::ChannelKind,
-    client::command::ClientCommand,
+    client::command::{ClientCommand, Rejection, Reply},
+    error::Code,
     ids::{BlobId, CommandId, Cursor, DeviceId, Digest, Incarnation, Kid},
     limits::{ClientLimits, RelayLimits},
     pairing::invite::Invite,
@@ -147,6 +148,8 @@ struct Storm {
     lies: BTreeSet<Cursor>,
     /// Which honest records it has said to be others.
     forged: BTreeSet<(Incarnation, u64)>,
+    /// Devices that spoke and were never admitted.
+    strangers: BTreeSet<DeviceId>,
     /// Who counts in which run of numbers.
     authors: BTreeMap<Incarnation, usize>,
     /// The member in the wrong hands, and its keys.
@@ -193,6 +196,7 @@ impl Storm {
             false_kids: BTreeSet::new(),
             lies: BTreeSet::new(),
             forged: BTreeSet::new(),
+            strangers: BTreeSet::new(),
             authors: BTreeMap::new(),
             mole: None,
             begun: false,
@@ -227,8 +231,14 @@ impl Storm {
             self.world.kill_device(device);
         }
         for _ in 0..self.shape.spares {
-            let device = self.add_device();
+            let device = self.world.add_device(NAMES[self.world.devices.len()]);
+            self.add_books();
             self.call(device, ClientCommand::Enable { name: NAMES[device].into() });
+            let invited = self.call(device, ClientCommand::CreateInvite);
+            let refused = |rejection: &Rejection| rejection.code == Code::NoRelay;
+            assert!(invited.is_some_and(|answer| answer.is_err_and(|error| refused(&error))), "an invite to no relay");
+            let relay = self.world.relay.address();
+            self.call(device, ClientCommand::Configure(relay));
         }
         self.run(Duration::from_secs(12));
         self.begun = true;
@@ -254,7 +264,6 @@ impl Storm {
 
     /// In good weather: a device joins the group of the first.
     fn pair(&mut self, device: usize) {
-        use zerok_core::client::command::Reply;
         let Some(Ok(Reply::Invited { code, .. })) = self.call(0, ClientCommand::CreateInvite) else {
             panic!("no invite in good weather");
         };
@@ -264,11 +273,7 @@ impl Storm {
     }
 
     /// Sends a command and waits for its answer, for two minutes at most.
-    fn call(
-        &mut self,
-        device: usize,
-        command: ClientCommand,
-    ) -> Option<Result<zerok_core::client::command::Reply, zerok_core::client::command::Rejection>> {
+    fn call(&mut self, device: usize, command: ClientCommand) -> Option<Result<Reply, Rejection>> {
         let id = self.world.send(device, command);
         self.look();
         let until = self.world.now() + Duration::from_secs(120);

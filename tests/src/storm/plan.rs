@@ -43,8 +43,8 @@ kinds! {
         Reset = "reset", 6, "A link breaks.";
         Tear = "torn frame", 6, "A link breaks within what is being sent.";
         Damage = "damaged bytes", 5, "A bit changes on the way.";
-        Refused = "dial refused", 5, "Nobody listens at the relay's address.";
-        SlowDial = "slow dial", 5, "Connecting takes up to nine seconds.";
+        Refused = "dial refused", 7, "Nobody listens at the relay's address.";
+        SlowDial = "slow dial", 9, "Connecting takes up to nine seconds.";
         Offline = "offline", 6, "A device has no network.";
         Partition = "partition", 4, "Nobody has any.";
         DiskSlow = "slow disk", 6, "A device's disk takes up to three seconds a batch.";
@@ -77,7 +77,7 @@ kinds! {
         RowLost = "lost row at the relay", 5, "A stored blob is gone.";
         Expired = "early expiry", 4, "A relay has expired what somebody had not read.";
         Liar = "lying member", 5, "A member signs what no honest device would.";
-        Impostor = "refusing relay", 5, "Whoever has a relay's key lets a device in and sends it away, for no reason.";
+        Impostor = "refusing relay", 9, "Whoever has a relay's key lets a device in and sends it away, for no reason.";
     }
 }
 
@@ -97,7 +97,7 @@ kinds! {
         Disable = "disable", 1, "Switch syncing off.";
         Enable = "enable", 3, "Switch it on.";
         Move = "move", 1, "Move to the other relay.";
-        Copy = "copy", 5, "Keep a copy of a database.";
+        Copy = "copy", 12, "Keep a copy of a database.";
         Nonsense = "nonsense", 5, "Ask for what cannot be.";
         Start = "start", 10, "Start what does not run.";
         Calm = "calm", 10, "Mend one device and its path.";
@@ -171,7 +171,7 @@ pub struct Plan {
 }
 
 /// Faults of a plan. Some take no effect: what is dead cannot be killed.
-const FAULTS: usize = 76;
+const FAULTS: usize = 84;
 
 impl Plan {
     /// The plan of a seed.
@@ -235,13 +235,11 @@ impl Shape {
     fn weight(&self, fault: Fault) -> u32 {
         match fault {
             Fault::Cloned => fault.weight() * 4,
-            Fault::Restored | Fault::Expired => fault.weight() * 3,
-            Fault::RolledBack
-            | Fault::Wiped
-            | Fault::RowRotted
-            | Fault::RowLost
-            | Fault::Liar
-            | Fault::Announcement => fault.weight() * 2,
+            Fault::Restored | Fault::Expired => fault.weight() * 6,
+            Fault::Wiped => fault.weight() * 3,
+            Fault::RolledBack | Fault::RowRotted | Fault::RowLost | Fault::Liar | Fault::Announcement => {
+                fault.weight() * 2
+            }
             _ => fault.weight(),
         }
     }

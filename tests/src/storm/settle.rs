@@ -315,8 +315,8 @@ impl Storm {
             }
             Verdict::Tampered { cursor } => self.lies.contains(cursor) || self.lost.values().any(|at| at == cursor),
             Verdict::MissingEpoch { kid } => self.false_kids.contains(kid),
-            Verdict::UnknownDevice { .. } => false,
-            Verdict::RestoredTooOften { .. } => clones,
+            Verdict::UnknownDevice { device } => self.strangers.contains(device),
+            Verdict::RestoredTooOften { device } => mole(device) || clones,
         }
     }
 
