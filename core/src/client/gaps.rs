@@ -308,7 +308,12 @@ impl Client {
         if !overdue.is_empty() {
             self.gaps.looked = self.now;
         }
-        overdue.into_iter().for_each(|claim| self.declare_claimed(claim));
+        for claim in overdue {
+            // What was dropped for want of room is here, and with it perhaps what is named: the look that brings it decides.
+            if !self.gaps.passed.contains_key(&claim.stream) {
+                self.declare_claimed(claim);
+            }
+        }
         if self.settled_after_reset() <= scan.since {
             self.declare_strangers(number);
         }

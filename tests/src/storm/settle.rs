@@ -52,6 +52,8 @@ impl Storm {
         }
         self.run(if self.disasters.is_empty() { NAMED } else { REFILLED });
         self.become_calm("in good weather");
+        // The last question may still wait for a relay.
+        self.run(Duration::from_secs(30));
         for device in self.everyone() {
             let open = self.world.devices[device].unanswered();
             assert!(open.is_empty(), "{} never answered {open:?}", NAMES[device]);
