@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use crate::{
     marked,
     shell::{self, Failure},
+    verify::bugs,
 };
 
 const HELP: &str = "\
 Runs storms: devices and relays in virtual time, with real cryptography and faults of every kind, and checks what must hold.
 
-usage: cargo xtask sim [--seeds N] [--from S] [--trace] [--keep A,B,…] [--plain] [--demand] [--record]
+usage: cargo xtask sim [--seeds N] [--from S] [--trace] [--keep A,B,…] [--plain] [--demand] [--record] [--bug NAME | --bugs]
 
   --seeds N     how many (200)
   --from S      the first seed (0)
@@ -22,6 +23,8 @@ usage: cargo xtask sim [--seeds N] [--from S] [--trace] [--keep A,B,…] [--plai
   --plain       links without encryption: faster, and traces say what is said
   --demand      fail, too, if a run, a kind of fault or a code was seen too seldom; for 2000 seeds and more
   --record      write the numbers into README.md and docs/verification.md
+  --bug NAME    switch on one of the mistakes of core/src/bugs.rs, and count the seeds that find it
+  --bugs        hunt every one of them, here and in the model checker: each must be found
 
 A seed that fails is shortened; the last line is the command that shows it again.";
 
@@ -32,9 +35,17 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), Failure> {
         return Ok(());
     }
     check(arguments)?;
-    let mut command = shell::cargo(["run", "--package", "zerok-testkit", "--bin", "sim", "--"]);
+    let recorded = arguments.iter().any(|argument| argument == "--record");
+    if arguments.iter().any(|argument| argument == "--bugs") {
+        return bugs::hunt(recorded).map(|_| ());
+    }
+    let mut command = shell::cargo(["run", "--package", "zerok-testkit"]);
+    if arguments.iter().any(|argument| argument == "--bug") {
+        command.args(["--features", "bugs"]);
+    }
+    command.args(["--bin", "sim", "--"]);
     command.args(arguments.iter().filter(|argument| *argument != "--record"));
-    if !arguments.iter().any(|argument| argument == "--record") {
+    if !recorded {
         return shell::run(&mut command);
     }
     let numbers = shell::root().join("target/sim-counts");
@@ -49,7 +60,8 @@ fn check(arguments: &[String]) -> Result<(), Failure> {
         let good = match name.as_str() {
             "--seeds" | "--from" => rest.next().is_some_and(|value| value.parse::<u64>().is_ok()),
             "--keep" => rest.next().is_some_and(|value| value.split(',').all(|act| act.parse::<usize>().is_ok())),
-            "--trace" | "--plain" | "--demand" | "--record" => true,
+            "--bug" => rest.next().is_some_and(|value| !value.starts_with('-')),
+            "--trace" | "--plain" | "--demand" | "--record" | "--bugs" => true,
             _ => return Err(Failure::new(format!("sim knows no `{name}`\n\n{HELP}"))),
         };
         if !good {
@@ -126,8 +138,13 @@ mod tests {
         let checked = |arguments: &[&str]| {
             check(&arguments.iter().map(|&argument| argument.to_owned()).collect::<Vec<_>>()).is_ok()
         };
-        assert!(checked(&[]) && checked(&["--seeds", "5", "--from", "7", "--trace", "--keep", "1,2", "--plain"]));
-        for wrong in [&["--seeds"][..], &["--seeds", "many"], &["--keep", "1;2"], &["--fast"], &["--from", "-1"]] {
+        assert!(
+            checked(&[])
+                && checked(&["--seeds", "5", "--from", "7", "--trace", "--keep", "1,2", "--plain", "--bug", "x"])
+        );
+        for wrong in
+            [&["--seeds"][..], &["--seeds", "many"], &["--keep", "1;2"], &["--fast"], &["--from", "-1"], &["--bug"]]
+        {
             assert!(!checked(wrong), "{wrong:?}");
         }
     }

@@ -9,14 +9,14 @@ use std::collections::BTreeSet;
 
 use crate::{
     client::{
-        Client, Load, Phase,
+        Client, Load, Phase, Timer,
         command::{ClientEvent, Rejection, Reply},
         io::ClientOutput,
         ledger::{Ledger, Sealed, encode},
         store::{ClientAnswer, ClientOp, ClientQuery, ClientStore},
     },
     error::{Code, LocalReason},
-    ids::{BlobId, CommandId, LinkId, LoadId, OutboxId, StreamId},
+    ids::{BatchId, BlobId, CommandId, LinkId, LoadId, OutboxId, StreamId},
     machine::{Misuse, StoreFailure, StoreInput, StoreOutput},
     seal::{record::Kind, rest::seal_at_rest},
     time::Duration,
@@ -58,6 +58,15 @@ pub(super) enum Effect {
 /// How long a full store is left alone before anything that writes by itself.
 const ROOM_RETRY: Duration = Duration::from_secs(5);
 
+/// What reading the store led to by itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reopening {
+    /// What follows from the reading is being collected.
+    pub(super) under_way: bool,
+    /// The batch that follows from it.
+    wrote: Option<BatchId>,
+}
+
 impl Client {
     /// Turns what was collected into a batch and lets go of what is durable, until nothing moves any more.
     pub(super) fn settle(&mut self) {
@@ -74,6 +83,7 @@ impl Client {
             // them waits for that; what the application is told does not.
             self.pump_outbox();
         }
+        self.reopening.under_way = false;
     }
 
     /// Answers as [`perform`](Self::perform) does.
@@ -103,6 +113,9 @@ impl Client {
         }
         if !ops.is_empty() {
             let batch = self.gate.batch();
+            if self.reopening.under_way {
+                self.reopening.wrote = Some(batch);
+            }
             self.out.push_back(ClientOutput::Store(StoreOutput::Persist { batch, ops }));
         }
         let mut moved = false;
@@ -117,6 +130,10 @@ impl Client {
 
     /// Answers whether the machine's state changed, so that more may follow.
     fn perform(&mut self, effect: Effect) -> bool {
+        if self.phase == Phase::Stopped && !matches!(effect, Effect::Done { .. }) {
+            // A link was lost while the last batch was on its way: of that nobody is told any more.
+            return false;
+        }
         match effect {
             Effect::Done { command, result } => self.out.push_back(ClientOutput::Done { command, result }),
             Effect::Event(event) => self.out.push_back(ClientOutput::Event(event)),
@@ -178,7 +195,7 @@ impl Client {
                 self.gate.durable(batch);
                 self.store_refuses = None;
             }
-            StoreInput::PersistFailed { failure, .. } if failure.may_pass() => self.store_refused(failure.code()),
+            StoreInput::PersistFailed { failure, batch } if failure.may_pass() => self.store_refused(batch, failure.code()),
             StoreInput::PersistFailed { failure, .. } => self.store_failed(failure),
             StoreInput::Loaded { load, answer } => self.loaded(load, answer),
         }
@@ -204,7 +221,7 @@ impl Client {
     }
 
     /// The store rolled a batch back cleanly. What memory assumed of it is wrong, so everything is read again: one way to recover.
-    fn store_refused(&mut self, code: Code) {
+    fn store_refused(&mut self, batch: BatchId, code: Code) {
         match self.phase {
             // Later batches are refused with the first.
             Phase::Loading | Phase::Stopped => return,
@@ -218,6 +235,15 @@ impl Client {
         self.backoff.failed(self.now, ROOM_RETRY, &mut self.draws.jitter);
         self.gate.reopen();
         self.phase = Phase::Loading;
+        if self.reopening.wrote == Some(batch) {
+            // D7: reading again leads to the same write. Without a pause the two would chase each other.
+            self.timers.set(Timer::Room, self.now + ROOM_RETRY);
+        } else {
+            self.open_store();
+        }
+    }
+
+    pub(super) fn open_store(&mut self) {
         self.load(ClientQuery::Open, Load::Open);
     }
 

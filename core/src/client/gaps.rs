@@ -190,7 +190,12 @@ impl Client {
             return false;
         }
         self.gaps.bytes += blob.len();
-        self.batch.ops.push(ClientOp::Hold(HeldRow { digest, cursor, blob: blob.clone() }));
+        let released = |op: &ClientOp| matches!(op, ClientOp::Release(other) if *other == digest);
+        match self.batch.ops.iter().position(released) {
+            // It never left: a store that is merely read again is not written for it.
+            Some(at) => drop(self.batch.ops.remove(at)),
+            None => self.batch.ops.push(ClientOp::Hold(HeldRow { digest, cursor, blob: blob.clone() })),
+        }
         self.gaps.held.insert(digest, Held { cursor, blob, why, decided_by });
         true
     }
@@ -263,7 +268,8 @@ impl Client {
         let missing = hole
             || self.overdue(self.now).next().is_some()
             || !self.gaps.strangers.is_empty() && self.settled_after_reset() <= self.now;
-        let dropped = self.ledger.dropped_from.filter(|_| std::mem::take(&mut self.gaps.again));
+        let next = self.dropped_is_next();
+        let dropped = self.ledger.dropped_from.filter(|_| std::mem::take(&mut self.gaps.again) || next);
         let at = match dropped {
             _ if missing => place.floor,
             Some(dropped) => Cursor(dropped.0.saturating_sub(1)).max(place.floor),
@@ -275,6 +281,13 @@ impl Client {
         if at >= place.cursor {
             self.conclude();
         }
+    }
+
+    /// Whether what was dropped is what a chain waits for.
+    fn dropped_is_next(&self) -> bool {
+        let Some(group) = &self.group else { return false };
+        let reach = |id: &StreamId| group.streams.get(id).map_or(0, |stream| stream.reach().0);
+        self.gaps.passed.iter().any(|(id, (dropped, _))| reach(id).checked_add(1) == Some(*dropped))
     }
 
     /// A page of the scan was processed.
@@ -299,7 +312,12 @@ impl Client {
         if !overdue.is_empty() {
             self.gaps.looked = self.now;
         }
-        overdue.into_iter().for_each(|claim| self.declare_claimed(claim));
+        for claim in overdue {
+            // What was dropped for want of room is here, and with it perhaps what is named: the look that brings it decides.
+            if !self.gaps.passed.contains_key(&claim.stream) {
+                self.declare_claimed(claim);
+            }
+        }
         if self.settled_after_reset() <= scan.since {
             self.declare_strangers(number);
         }
@@ -340,7 +358,13 @@ impl Client {
         let passed = self.gaps.passed.iter().map(|(id, (seq, decided_by))| (*id, *seq, *decided_by));
         let open =
             |id: &StreamId, seq: u64| group.streams.get(id).is_some_and(|stream| stream.missing_before(seq).is_some());
-        held.chain(passed)
+        // What was dropped stands in the log: a hole ends before it, and what is held behind it waits for the look that brings it.
+        let behind = |id: &StreamId, seq: u64| {
+            let dropped = self.gaps.passed.get(id).map_or(u64::MAX, |(dropped, _)| *dropped);
+            dropped < seq && group.streams.get(id).is_some_and(|stream| stream.reach().0 < dropped)
+        };
+        held.filter(|(id, seq, _)| !behind(id, *seq))
+            .chain(passed)
             .filter(|(id, seq, decided_by)| *decided_by <= number && open(id, *seq))
             .map(|(id, seq, _)| (id, seq))
             .min()

@@ -135,6 +135,7 @@ pub struct Client {
     first_position: Position,
     /// Why the store refused a batch that it rolled back, if it has taken none since.
     store_refuses: Option<Code>,
+    reopening: commit::Reopening,
 
     link: Option<Link>,
     next_link: LinkId,
@@ -195,6 +196,7 @@ enum Timer {
     Invite,
     Join,
     InboxAge,
+    Room,
     Push(CommandId),
     Pull(CommandId),
     Sync(CommandId),
@@ -249,6 +251,7 @@ impl Client {
             verdicts: BTreeMap::new(),
             first_position: Position(0),
             store_refuses: None,
+            reopening: commit::Reopening::default(),
             link: None,
             next_link: LinkId(0),
             invite: None,
@@ -336,6 +339,7 @@ impl Client {
             Timer::Invite => self.end_invite(Code::InviteExpired),
             Timer::Join => self.join_overdue(),
             Timer::InboxAge => self.trim_inbox(),
+            Timer::Room => self.open_store(),
             Timer::Push(command) => self.push_overdue(command),
             Timer::Pull(command) => self.pull_overdue(command),
             Timer::Sync(command) => self.sync_overdue(command),

@@ -11,7 +11,7 @@ use crate::{
         Client, Load, Phase, Timer,
         command::{ClientEvent, Rejection, Reply},
         commit::Effect,
-        ledger::{Ledger, RECENT_KEYS, RESERVE_BLOCK, remember},
+        ledger::{RECENT_KEYS, RESERVE_BLOCK, remember},
         store::{ClientOp, OutboxEntry, OutboxRow},
         stream::Stream,
     },

@@ -280,7 +280,8 @@ impl Client {
         if !link.caught_up && !full {
             let pull = self.main_pull();
             self.say_now(&ToRelay::Pull(pull));
-        } else if let Some(after) = self.gaps.scanning() {
+        } else if let Some(after) = self.gaps.scanning().filter(|_| !full) {
+            // What a second look brings takes the same room; it goes on once the application has read.
             if let Some(link) = &mut self.link {
                 link.pulling = Some(Pulling::Scan(after));
             }

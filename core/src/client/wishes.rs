@@ -41,9 +41,9 @@ impl Client {
         if self.group.is_none() {
             return self.reject(id, Code::NotEnabled);
         }
-        let told = &self.ledger.greeted;
-        self.ledger.wants_full_push.retain(|device| !told.contains(device));
-        self.ledger.owes_full_push = false;
+        let Ledger { greeted, wants_full_push, owes_full_push, .. } = &mut *self.ledger;
+        wants_full_push.retain(|device| !greeted.contains(device));
+        *owes_full_push = false;
         self.done(id, Ok(Reply::Done));
     }
 

@@ -7,20 +7,27 @@
 use std::{
     path::PathBuf,
     process::ExitCode,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::Instant,
 };
 
 use zerok_core::channel::ChannelKind;
-use zerok_testkit::storm::{count::Counts, plan::Plan, run, run_on, shrink::shrink};
+use zerok_testkit::storm::{
+    count::Counts,
+    many::run_many,
+    plan::Plan,
+    run_on,
+    shrink::{alike, shrink},
+};
+
+/// Failing seeds after which no more are begun.
+const MOST_FAILURES: usize = 40;
 
 const HELP: &str = "\
 Runs simulated storms: many devices and relays in virtual time, real cryptography, faults of every kind.
 
 usage: sim [--seeds N] [--from S] [--every E] [--jobs J] [--trace] [--keep A,B,…] [--plain] [--brief] [--demand] [--counts FILE]
+           [--bug NAME | --bugs]
 
   --seeds N     how many (200)
   --from S      the first seed (0)
@@ -31,7 +38,9 @@ usage: sim [--seeds N] [--from S] [--every E] [--jobs J] [--trace] [--keep A,B,�
   --plain       links without encryption: faster, and traces say what is said
   --brief       do not shorten a failing run
   --demand      fail, too, if a run, a kind of fault or a code was seen too seldom; for 2000 seeds and more
-  --counts FILE write counts there, as lines of a name and a number";
+  --counts FILE write counts there, as lines of a name and a number
+  --bug NAME    switch on a seeded bug, and count the seeds that find it
+  --bugs        the same with every bug, each until it is found; a line NAME, found, of, first for each goes to the counts";
 
 #[derive(Debug, Default)]
 struct Choice {
@@ -45,6 +54,8 @@ struct Choice {
     brief: bool,
     plain: bool,
     keep: Option<Vec<usize>>,
+    bug: Option<String>,
+    bugs: bool,
 }
 
 impl Choice {
@@ -60,6 +71,9 @@ fn main() -> ExitCode {
     };
     // A broken promise is reported once, with its seed, and not by the thread that met it.
     std::panic::set_hook(Box::new(|_| {}));
+    if choice.bugs || choice.bug.is_some() {
+        return hunt(&choice);
+    }
     if choice.trace || choice.keep.is_some() {
         return one(&choice);
     }
@@ -79,6 +93,8 @@ fn parse() -> Option<Choice> {
             "--plain" => choice.plain = true,
             "--brief" => choice.brief = true,
             "--demand" => choice.demand = true,
+            "--bugs" => choice.bugs = true,
+            "--bug" => choice.bug = Some(arguments.next()?),
             "--counts" => choice.counts = Some(arguments.next()?.into()),
             "--keep" => {
                 let numbers: Result<Vec<usize>, _> = arguments.next()?.split(',').map(str::parse).collect();
@@ -109,32 +125,18 @@ fn one(choice: &Choice) -> ExitCode {
 
 fn many(choice: &Choice) -> ExitCode {
     let start = Instant::now();
-    let next = AtomicU64::new(choice.from);
-    let until = choice.from + choice.seeds * choice.every;
+    let every = usize::try_from(choice.every.max(1)).unwrap_or(usize::MAX);
+    let seeds = (choice.from..choice.from + choice.seeds * choice.every.max(1)).step_by(every);
     let counts = Mutex::new(Counts::default());
     let failures = Mutex::new(Vec::new());
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..choice.jobs.max(1) {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    let seed = next.fetch_add(choice.every, Ordering::Relaxed);
-                    if seed >= until {
-                        return;
-                    }
-                    let outcome = run_on(&Plan::of(seed), choice.kind(), false);
-                    counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(&outcome.counts);
-                    if let Some(failure) = outcome.failure {
-                        let mut failures = failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                        println!("seed {seed} fails: {failure}");
-                        failures.push(seed);
-                        if failures.len() >= 40 {
-                            stop.store(true, Ordering::Relaxed);
-                        }
-                    }
-                }
-            });
+    run_many(seeds, choice.jobs, choice.kind(), |seed, outcome| {
+        counts.lock().unwrap_or_else(PoisonError::into_inner).add(&outcome.counts);
+        let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(failure) = outcome.failure {
+            println!("seed {seed} fails: {failure}");
+            failures.push(seed);
         }
+        failures.len() < MOST_FAILURES
     });
     let counts = counts.into_inner().unwrap_or_default();
     tell(&counts, start.elapsed().as_secs_f64());
@@ -182,12 +184,54 @@ fn explain(seed: u64, kind: ChannelKind) {
     println!("\nshortening seed {seed} …");
     let (plan, outcome) = shrink(&Plan::of(seed), kind);
     let numbers: Vec<String> = plan.acts.iter().map(|act| act.number.to_string()).collect();
-    // Where it fails without encryption too, the story says what was said.
+    let failure = outcome.failure.unwrap_or_default();
+    // Where it fails in the same way without encryption, the story says what was said.
     let plain = run_on(&plan, ChannelKind::Plain, true);
-    let told = if plain.failure.is_some() { plain } else { run(&plan, true) };
+    let same = plain.failure.as_deref().is_some_and(|other| alike(other, &failure));
+    let told = if same { plain } else { run_on(&plan, kind, true) };
     println!("{}", told.trace);
     println!("\n{:?}", plan.shape);
     plan.acts.iter().for_each(|act| println!("{act}"));
-    println!("seed {seed} fails: {}", outcome.failure.unwrap_or_default());
-    println!("again: cargo xtask sim --seeds 1 --from {seed} --keep {} --trace", numbers.join(","));
+    println!("seed {seed} fails: {failure}");
+    let channel = if kind == ChannelKind::Plain { " --plain" } else { "" };
+    println!("again: cargo xtask sim --seeds 1 --from {seed} --keep {} --trace{channel}", numbers.join(","));
+}
+
+/// Which seeds find the bugs that are asked for, and whether each was found.
+#[cfg(feature = "bugs")]
+fn hunt(choice: &Choice) -> ExitCode {
+    use std::fmt::Write as _;
+    use zerok_core::bugs::Bug;
+    let named = |bug: &&Bug| choice.bug.as_deref().is_none_or(|name| name == bug.name());
+    let bugs: Vec<Bug> = Bug::ALL.iter().filter(named).copied().collect();
+    let mut lines = String::new();
+    let mut missed = bugs.is_empty();
+    for bug in bugs {
+        let seeds = choice.from..choice.from + choice.seeds;
+        let found = zerok_testkit::storm::many::hunt(bug, seeds, choice.jobs, choice.bug.is_some());
+        let (name, all) = (bug.name(), found.seeds);
+        match &found.first {
+            Some((first, failure)) => {
+                println!("storm bug {name}: {} of {all} seeds, first {first}: {failure:.160}", found.caught);
+                let _infallible = writeln!(lines, "{name} {} {all} {first}", found.caught);
+            }
+            None => println!("storm bug {name}: MISSED in {all} seeds"),
+        }
+        missed |= found.first.is_none();
+    }
+    if let Some(file) = &choice.counts {
+        if let Err(error) = std::fs::write(file, lines) {
+            eprintln!("{}: {error}", file.display());
+            return ExitCode::FAILURE;
+        }
+        // Whoever reads them judges.
+        return ExitCode::SUCCESS;
+    }
+    if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+#[cfg(not(feature = "bugs"))]
+fn hunt(_: &Choice) -> ExitCode {
+    eprintln!("this build has no seeded bugs; build it with --features bugs");
+    ExitCode::FAILURE
 }

@@ -18,6 +18,7 @@ use zerok_core::{
     rng::Seed,
     seal::{padding::Padding, rest::StoreKey},
     time::{Duration, Time},
+    wire::message::WireCode,
 };
 
 use super::{path::Path, world::LATE};
@@ -75,6 +76,10 @@ pub struct DeviceNode {
     pub driver: Driver,
     /// How far its wall clock is from the world's, milliseconds. Read at the next start.
     pub clock_skew: i64,
+    /// What its processes know of that.
+    pub(super) told_skew: i64,
+    /// Whoever answers its next dial has the relay's key, lets it in and sends it away like this.
+    pub impostor: Option<WireCode>,
     /// Since when the process does not run, though it lives.
     pub(super) asleep: Option<Time>,
     /// What happened while it was asleep.
@@ -122,6 +127,8 @@ impl DeviceNode {
             drain_due: false,
             key_override: None,
             clock_skew: 0,
+            told_skew: 0,
+            impostor: None,
             asleep: None,
             missed: Vec::new(),
             online: true,

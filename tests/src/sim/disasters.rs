@@ -10,8 +10,8 @@ use zerok_core::{
 };
 
 use super::{
-    World,
-    world::{EPOCH, Happened, Machined},
+    Harm, World,
+    world::{EPOCH, Happened, Machined, Node},
 };
 use crate::store::{client::MemoryClientStore, relay::MemoryRelayStore};
 
@@ -19,6 +19,11 @@ impl World {
     /// Batches that a device has handed to its disk and that are not written yet.
     pub fn unwritten(&self, device: usize) -> usize {
         self.devices[device].queue.iter().filter(|request| matches!(request, StoreOutput::Persist { .. })).count()
+    }
+
+    /// What the machines of a relay have asked of its disk and were not answered.
+    pub fn relay_unwritten(&mut self, relay: usize) -> usize {
+        self.relay_node(relay).queues.iter().map(std::collections::VecDeque::len).sum()
     }
 
     /// Kills a device's process while its disk is at work: so many of the batches in flight were still written.
@@ -58,8 +63,18 @@ impl World {
     /// Sets a relay's wall clock so far from the world's, and tells it.
     pub fn set_relay_clock(&mut self, relay: usize, skew: i64) {
         self.relay_node(relay).clock_skew = skew;
-        let millis = UnixMillis((EPOCH.0 + self.now.0 / 1000).saturating_add_signed(skew));
-        for machine in 0..self.relay_node(relay).machines.len() {
+        self.tell_relay_clock(relay);
+    }
+
+    pub(super) fn tell_relay_clock(&mut self, relay: usize) {
+        let now = self.now;
+        let node = self.relay_node(relay);
+        let (skew, machines) = (node.clock_skew, node.machines.len());
+        if machines > 0 && std::mem::replace(&mut node.told_skew, skew) != skew {
+            self.harm(Node::Relay(relay), Harm::ClockJumped);
+        }
+        let millis = UnixMillis((EPOCH.0 + now.0 / 1000).saturating_add_signed(skew));
+        for machine in 0..machines {
             self.tell_relay(Machined { relay, machine }, RelayInput::WallClock(millis));
         }
     }

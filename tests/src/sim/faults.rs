@@ -8,7 +8,7 @@ use zerok_core::{
 };
 
 use super::{
-    World,
+    Harm, World,
     world::{EPOCH, Node},
 };
 
@@ -19,6 +19,9 @@ impl World {
         self.network = on;
         if !on {
             for device in 0..self.devices.len() {
+                if self.is_linked(device) {
+                    self.harm(Node::Relay(0), Harm::Partitioned);
+                }
                 self.cut(Node::Device(device));
             }
         }
@@ -29,6 +32,9 @@ impl World {
         self.transcript.note(self.now, self.devices[device].name, if on { "network back" } else { "network gone" });
         self.devices[device].online = on;
         if !on {
+            if self.is_linked(device) {
+                self.harm_device(device, Harm::Offline);
+            }
             self.cut(Node::Device(device));
         }
     }
@@ -76,7 +82,15 @@ impl World {
     /// Sets a device's wall clock so far from the world's, and tells it.
     pub fn set_clock(&mut self, device: usize, skew: i64) {
         self.devices[device].clock_skew = skew;
-        let clock = self.wall_clock_of(device);
+        self.tell_clock(device);
+    }
+
+    /// The platform says what its wall clock shows.
+    pub(super) fn tell_clock(&mut self, device: usize) {
+        let (clock, node) = (self.wall_clock_of(device), &mut self.devices[device]);
+        if node.client.is_some() && std::mem::replace(&mut node.told_skew, node.clock_skew) != node.clock_skew {
+            self.harm_device(device, Harm::ClockJumped);
+        }
         self.tell(device, ClientInput::WallClock(clock));
     }
 

@@ -13,7 +13,7 @@ use zerok_core::{
 };
 
 use super::{
-    Path, World,
+    Harm, Path, World,
     path::roll,
     tap::{Said, Tap},
     world::{Happened, Machined, Node},
@@ -54,8 +54,20 @@ impl World {
         let nobody = self.relay_node(relay).machines.is_empty();
         if !self.network || !self.devices[device].online || nobody || path.refused {
             self.transcript.note(self.now, name, "dial: nobody answers");
+            match (self.network, self.devices[device].online) {
+                (false, _) => self.harm(Node::Relay(0), Harm::Partitioned),
+                (_, false) => self.harm_device(device, Harm::Offline),
+                _ if path.refused => self.harm_device(device, Harm::Refused),
+                _ => {}
+            }
             let cause = if path.refused { LinkFailure::Refused } else { LinkFailure::Unreachable };
             return self.later(device, self.half * 2, ClientInput::Link(LinkInput::OpenFailed { link, cause }));
+        }
+        if path.dial > Duration::ZERO {
+            self.harm_device(device, Harm::DialledSlowly);
+        }
+        if let Some(code) = self.devices[device].impostor.take() {
+            return self.answer_instead(device, link, relay, code);
         }
         self.transcript.note(self.now, name, "dial");
         let node = self.relay_node(relay);
@@ -88,7 +100,8 @@ impl World {
                 self.devices[device].unwritten += bytes.len();
                 let Some(index) = self.wires.iter().position(|w| w.device == device && w.device_link == link) else {
                     let written = LinkInput::Written { link, len: bytes.len() };
-                    return self.later(device, Duration::ZERO, ClientInput::Link(written));
+                    self.later(device, Duration::ZERO, ClientInput::Link(written));
+                    return self.tell_impostor(device, link, bytes);
                 };
                 if self.wires[index].last_up.is_none() {
                     self.first_flights.push((device, bytes.clone()));
@@ -168,19 +181,25 @@ impl World {
         let dead = &mut self.wires[index].dead;
         *dead |= self.silent || path.hole;
         if *dead {
+            if path.hole {
+                self.harm_device(device, Harm::Swallowed);
+            }
             return self.written(index, up, Duration::ZERO, bytes.len());
         }
         if path.stalled {
+            self.harm_device(device, Harm::Stalled);
             return self.wires[index].pipe(up).held.push_back(bytes);
         }
         if path.tear && bytes.len() > 1 {
             self.devices[device].path.tear = false;
+            self.harm_device(device, Harm::Torn);
             let some = usize::try_from(roll(&mut self.dice)).unwrap_or(0) % bytes.len();
             self.arrive(index, up, self.half, bytes.slice(..some));
             return self.tear(index);
         }
         let bytes = if path.damage && !bytes.is_empty() {
             self.devices[device].path.damage = false;
+            self.harm_device(device, Harm::Damaged);
             let mut damaged = bytes.to_vec();
             let bit = usize::try_from(roll(&mut self.dice)).unwrap_or(0);
             let at = bit % damaged.len();
@@ -193,6 +212,7 @@ impl World {
         let (now, mut dice) = (self.now, self.dice);
         let pieces = path.pieces(&mut dice, up, &mut self.wires[index].pipe(up).clear, now, &bytes);
         self.dice = dice;
+        path.harms(up, pieces.len()).for_each(|harm| self.harm_device(device, harm));
         for (delay, piece) in pieces {
             self.arrive(index, up, self.half + delay, piece);
         }

@@ -6,6 +6,8 @@
 mod device;
 mod disasters;
 mod faults;
+mod harm;
+mod impostor;
 mod links;
 mod path;
 mod relay;
@@ -15,9 +17,10 @@ mod world;
 
 pub use self::{
     device::{DeviceNode, Disk, Driver},
+    harm::Harm,
     path::Path,
     relay::RelayNode,
     tap::{Said, Tap},
     transcript::Transcript,
-    world::{Happened, World},
+    world::{Happened, Node, World},
 };

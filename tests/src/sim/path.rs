@@ -8,6 +8,8 @@
 use bytes::Bytes;
 use zerok_core::time::{Duration, Time};
 
+use super::Harm;
+
 /// Most pieces of what was sent at once.
 const MOST_PIECES: usize = 48;
 
@@ -41,6 +43,20 @@ pub struct Path {
 }
 
 impl Path {
+    /// What it does to bytes that arrive in so many pieces.
+    pub(super) fn harms(&self, up: bool, pieces: usize) -> impl Iterator<Item = Harm> + use<> {
+        let late = (if up { self.up } else { self.down }) > Duration::ZERO;
+        let (cut, pauses) = (pieces > 1, self.gap > 0);
+        let done = [
+            (late, Harm::Late),
+            (self.jitter > 0, Harm::Jittered),
+            (cut && !pauses, Harm::Cut),
+            (cut && pauses, Harm::Trickled),
+            (self.rate > 0, Harm::Narrowed),
+        ];
+        done.into_iter().filter(move |(done, _)| *done && pieces > 0).map(|(_, harm)| harm)
+    }
+
     /// Bytes as they arrive, each piece so long after now.
     pub(super) fn pieces(
         &self,

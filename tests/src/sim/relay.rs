@@ -28,6 +28,8 @@ pub struct RelayNode {
     pub disk_stalled: bool,
     /// How far its wall clock is from the world's, milliseconds. Read at the next start.
     pub clock_skew: i64,
+    /// What its machines know of that.
+    pub(super) told_skew: i64,
     /// The next announcement between its machines is lost, and they know that one was.
     pub lose_announcements: bool,
     /// One of its machines has ended by itself since the last start.
@@ -52,6 +54,7 @@ impl RelayNode {
             disk_delay: Duration::ZERO,
             disk_stalled: false,
             clock_skew: 0,
+            told_skew: 0,
             lose_announcements: false,
             stopped: false,
             queues: Vec::new(),

@@ -5,7 +5,7 @@
 //!
 //! Whoever watches turns [`World::watch`] on and takes what [`Happened`] after each step, in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use zerok_core::{
@@ -26,7 +26,7 @@ use zerok_core::{
     time::{Duration, Time, UnixMillis},
 };
 
-use super::{DeviceNode, Disk, Driver, RelayNode, Transcript, links::Wire};
+use super::{DeviceNode, Disk, Driver, Harm, RelayNode, Transcript, impostor::Impostor, links::Wire};
 
 /// Half of a round trip.
 pub(super) const HALF: Duration = Duration::from_millis(25);
@@ -38,9 +38,11 @@ pub(super) const LATE: Duration = Duration::from_millis(40);
 pub(super) const EPOCH: UnixMillis = UnixMillis(1_767_225_600_000);
 
 /// Who something happens to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Node {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Node {
+    /// A device, by its index.
     Device(usize),
+    /// A relay; 0 is [`World::relay`].
     Relay(usize),
 }
 
@@ -121,6 +123,9 @@ pub struct World {
     pub(super) first_flights: Vec<(usize, Bytes)>,
     pub(super) to_strangers: Vec<Bytes>,
     watched: Option<Vec<Happened>>,
+    pub(super) harms: BTreeSet<(Node, Harm)>,
+    /// Links that somebody else than a relay's machine answers.
+    pub(super) impostors: Vec<Impostor>,
     /// What networks roll; see [`super::Path`].
     pub(super) dice: u64,
 }
@@ -152,6 +157,8 @@ impl World {
             first_flights: Vec::new(),
             to_strangers: Vec::new(),
             watched: None,
+            harms: BTreeSet::new(),
+            impostors: Vec::new(),
             dice: 1,
         };
         world.start_relay();
@@ -207,8 +214,7 @@ impl World {
         self.transcript.note(self.now, self.devices[device].name, "start");
         self.devices[device].start(self.now);
         self.drain_device(device);
-        let clock = self.wall_clock_of(device);
-        self.tell(device, ClientInput::WallClock(clock));
+        self.tell_clock(device);
     }
 
     /// Kills a device's process: what its disk has not completed is lost.
@@ -229,13 +235,10 @@ impl World {
         let now = self.now;
         let node = self.relay_node(relay);
         node.start(now);
-        let machines = node.machines.len();
-        let millis = UnixMillis((EPOCH.0 + now.0 / 1000).saturating_add_signed(node.clock_skew));
-        for machine in 0..machines {
-            let at = Machined { relay, machine };
-            self.drain_relay(at);
-            self.tell_relay(at, RelayInput::WallClock(millis));
+        for machine in 0..node.machines.len() {
+            self.drain_relay(Machined { relay, machine });
         }
+        self.tell_relay_clock(relay);
     }
 
     /// Kills the relay's process.
@@ -282,6 +285,10 @@ impl World {
     /// What happened since the last call.
     pub fn happened(&mut self) -> Vec<Happened> {
         self.watched.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
+        self.watched.is_some()
     }
 
     pub(super) fn saw(&mut self, what: impl FnOnce() -> Happened) {
@@ -427,7 +434,8 @@ impl World {
     fn relay_disk(&mut self, at: Machined) {
         let node = self.relay_node(at.relay);
         if node.disk_stalled {
-            return node.disk_owed.push(at.machine);
+            node.disk_owed.push(at.machine);
+            return self.harm(Node::Relay(at.relay), Harm::DiskStalled);
         }
         let Some(request) = node.queues.get_mut(at.machine).and_then(std::collections::VecDeque::pop_front) else {
             return;
@@ -457,6 +465,15 @@ impl World {
             self.saw(|| Happened::Appended(relay, group, stored));
         }
         self.transcript.relay_stored(self.now, said, &answer);
+        match &answer {
+            StoreInput::PersistFailed { failure: StoreFailure::Full, .. } => {
+                self.harm(Node::Relay(relay), Harm::DiskFull);
+            }
+            StoreInput::PersistFailed { .. } | StoreInput::Loaded { answer: Err(_), .. } => {
+                self.harm(Node::Relay(relay), Harm::DiskFailed);
+            }
+            StoreInput::Persisted { .. } | StoreInput::Loaded { .. } => {}
+        }
         answer
     }
 
@@ -464,7 +481,7 @@ impl World {
         let node = &mut self.devices[device];
         if node.disk_stalled {
             node.disk_owed += 1;
-            return;
+            return self.harm_device(device, Harm::DiskStalled);
         }
         let answer = match node.queue.remove(0) {
             StoreOutput::Persist { batch, ops } if node.disk == Disk::Good && !node.refusing => {
@@ -484,7 +501,9 @@ impl World {
                     // What refused once refuses until it is opened again.
                     Disk::Full | Disk::Good => StoreFailure::Full,
                 };
+                let harm = if failure == StoreFailure::Io { Harm::DiskFailed } else { Harm::DiskFull };
                 self.transcript.note(self.now, node.name, &format!("disk refuses b{}: {failure}", batch.0));
+                self.harm_device(device, harm);
                 StoreInput::PersistFailed { batch, failure }
             }
             StoreOutput::Load { load, query } => {
@@ -511,10 +530,14 @@ impl World {
             client.handle(now, input).expect("the simulation is a correct driver");
             match node.driver {
                 Driver::Lazy => {}
-                Driver::Eager => client.handle(now, ClientInput::Tick).expect("a tick is never a mistake"),
+                Driver::Eager => {
+                    client.handle(now, ClientInput::Tick).expect("a tick is never a mistake");
+                    self.harm_device(device, Harm::Ticked);
+                }
                 Driver::Sluggish => {
                     let life = node.life;
-                    if !std::mem::replace(&mut node.drain_due, true) {
+                    self.harm_device(device, Harm::DrainedLate);
+                    if !std::mem::replace(&mut self.devices[device].drain_due, true) {
                         self.at(LATE, Event::DeviceDrain { device, life });
                     }
                     return;
@@ -580,7 +603,11 @@ impl World {
                     }
                     let node = &mut self.devices[device];
                     node.queue.push(output);
-                    let (life, delay) = (node.life, DISK + node.disk_delay);
+                    let (life, slow) = (node.life, node.disk_delay);
+                    if slow > Duration::ZERO {
+                        self.harm_device(device, Harm::DiskSlow);
+                    }
+                    let delay = DISK + slow;
                     self.at_disk(device, delay, Event::DeviceDisk { device, life });
                 }
                 ClientOutput::Done { command, result } => {
@@ -612,8 +639,11 @@ impl World {
                 RelayOutput::Store(request) => {
                     let node = self.relay_node(at.relay);
                     node.queues[at.machine].push_back(request);
-                    let (life, delay) = (node.life, DISK + node.disk_delay);
-                    self.at(delay, Event::RelayDisk { at, life });
+                    let (life, slow) = (node.life, node.disk_delay);
+                    if slow > Duration::ZERO {
+                        self.harm(Node::Relay(at.relay), Harm::DiskSlow);
+                    }
+                    self.at(DISK + slow, Event::RelayDisk { at, life });
                 }
                 RelayOutput::Announce(announce) => {
                     let node = self.relay_node(at.relay);
@@ -623,6 +653,7 @@ impl World {
                         for machine in (0..machines).filter(|machine| *machine != at.machine) {
                             let at = Machined { machine, ..at };
                             self.later_relay(at, LATE, RelayInput::AnnouncedUnknown);
+                            self.harm(Node::Relay(at.relay), Harm::Unannounced);
                         }
                         continue;
                     }

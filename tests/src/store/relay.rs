@@ -100,6 +100,11 @@ impl MemoryRelayStore {
         }
     }
 
+    /// Its name.
+    pub fn relay_id(&self) -> RelayId {
+        self.relay_id
+    }
+
     /// Gives it room for so many bytes of blobs.
     pub fn set_room(&mut self, bytes: u64) {
         self.room = bytes;
@@ -129,16 +134,14 @@ impl MemoryRelayStore {
         }
     }
 
-    /// Flips a bit of a stored blob, as a damaged disk does. What it was called stays.
-    pub fn rot(&mut self, group: &GroupId, cursor: Cursor, byte: usize) {
-        if let Some(row) = self.groups.get_mut(group).and_then(|log| log.blobs.get_mut(&cursor)) {
-            let mut blob = row.blob.to_vec();
-            let at = byte % blob.len().max(1);
-            if let Some(byte) = blob.get_mut(at) {
-                *byte ^= 1;
-            }
-            row.blob = blob.into();
-        }
+    /// Flips a bit of a stored blob, as a damaged disk does, and answers what stands there now. What it was called stays.
+    pub fn rot(&mut self, group: &GroupId, cursor: Cursor, byte: usize) -> Option<Bytes> {
+        let row = self.groups.get_mut(group)?.blobs.get_mut(&cursor)?;
+        let mut blob = row.blob.to_vec();
+        let at = byte % blob.len().max(1);
+        *blob.get_mut(at)? ^= 1;
+        row.blob = blob.into();
+        Some(row.blob.clone())
     }
 
     /// Adds a blob as if somebody had pushed it.

@@ -70,6 +70,8 @@ pub(super) struct App {
     pub(super) forgot: Position,
     /// The newest that its store has had for it since then.
     pub(super) newest: Position,
+    /// It began to count anew: others may hear of what it says then before what it had said.
+    pub(super) reissued: bool,
     /// It has left a group.
     pub(super) left: bool,
     /// Groups it has been in.
@@ -80,7 +82,7 @@ pub(super) struct App {
     pub(super) restored: Option<Time>,
     /// It is, or was, one of two with one identity.
     pub(super) cloned: Option<Time>,
-    /// Its wall clock was once wrong by more than the days after which a silent device is not waited for.
+    /// Its wall clock once jumped so far that it may have given up too early what a relay had lost, or taken others for gone.
     pub(super) lost_time: bool,
 }
 
@@ -108,6 +110,7 @@ impl App {
         after: Position,
         pulled: &Pulled,
         is_two: impl Fn(usize) -> bool,
+        counts_anew: impl Fn(usize) -> bool,
     ) -> usize {
         assert!(
             !pulled.truncated || after <= self.forgot,
@@ -127,11 +130,14 @@ impl App {
             // Of two devices with one identity both say some of it.
             let two = is_two(device);
             match self.db.texts.get(&text) {
-                Some(at) => assert!(two || *at == blob.cursor, "{who}: {text} was delivered twice"),
+                // In another group, or again in the same one, it may come anew.
+                Some(at) => {
+                    assert!(two || *at == blob.cursor || *at <= self.forgot, "{who}: {text} was delivered twice")
+                }
                 None => {
                     read += 1;
                     let newest = self.db.last.entry((device, era)).or_default();
-                    assert!(two || number > *newest, "{who}: {text} came after {newest}");
+                    assert!(two || counts_anew(device) || number > *newest, "{who}: {text} came after {newest}");
                     *newest = number;
                     self.db.texts.insert(text, blob.cursor);
                 }

@@ -9,7 +9,7 @@ use zerok_core::error::Code;
 use super::plan::Fault;
 
 /// Codes that only shells around the core give.
-const SHELLS_OWN: [Code; 1] = [Code::AlreadyConsuming];
+const SHELLS_OWN: [Code; 2] = [Code::AlreadyConsuming, Code::NotAllowed];
 
 /// Faults that each run must have met.
 const FAULTS_A_RUN: u64 = 50;

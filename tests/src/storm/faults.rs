@@ -1,32 +1,33 @@
-//! Making things go wrong. Each answers whether it took effect: what is dead cannot be killed, and counts as nothing.
+//! Making things go wrong, and counting what did.
+//!
+//! A fault counts once it took effect. Some strike at once: what is dead cannot be killed, and counts as nothing. Others are set up
+//! and wait: a full disk counts when it refuses a batch, and not if it was emptied before.
 
 use bytes::Bytes;
 use zerok_core::{
     channel::ChannelKind,
-    client::command::{ClientEvent, Lifecycle},
-    error::Code,
+    client::command::Lifecycle,
     ids::{Cursor, Digest, GroupId, Lane, Position, RelayId},
-    limits::{ClientLimits, MAX_DEVICES},
+    limits::{MAX_CHAINS, MAX_DEVICES},
     machine::StoreFailure,
     rng::Seed,
     seal::{
         keys::DeviceKeys,
-        record::{Kind, SeenEntry},
+        record::{self, Kind, SeenEntry},
         roster::AddPayload,
     },
     time::Duration,
-    wire::message::{Refusal, Request, ToDevice, WireCode},
+    wire::message::WireCode,
 };
 
 use super::{NAMES, Storm, app::Fate, plan::Fault};
 use crate::{
-    hostile::{Scripted, page, welcome},
-    sim::{Disk, Driver, Path},
+    sim::{Disk, Driver, Harm, Node, Path},
     store::relay::MemoryRelayStore,
 };
 
-/// Days after which a device that said nothing is not waited for.
-const SILENT: i64 = 30 * 24 * 3600 * 1000;
+/// Milliseconds by which a clock may be wrong, either way, without harm to what a relay lost.
+const NOTHING_LOST: i64 = 4 * 60 * 1000;
 /// A group has so many forged chains at most: beyond, room for chains is the subject of other tests.
 const LIES: u8 = 6;
 
@@ -36,42 +37,48 @@ impl Storm {
         let relay = who as usize % (self.world.others.len() + 1);
         let path = self.world.devices[device].path;
         let millis = |most: u32| Duration::from_millis(u64::from(much % most));
+        self.rouse(fault, device, relay);
+        if let Some(node) = waits_at(fault, device, relay) {
+            self.armed.insert((node, fault));
+        }
         match fault {
             Fault::Delay => {
                 let down = Duration::from_millis(u64::from(much / 4096 % 5_000));
-                self.set_path(device, Path { up: millis(5_000), down, ..path })
+                self.set_path(device, much, Path { up: millis(5_000), down, ..path })
             }
-            Fault::Jitter => self.set_path(device, Path { jitter: 1 + much % 800, ..path }),
-            Fault::Pieces => self.set_path(device, Path { piece: 1 + much as usize % 1400, gap: 0, ..path }),
-            Fault::Trickle => self.set_path(device, Path { piece: 1 + much as usize % 7, gap: 1 + much % 40, ..path }),
-            Fault::Narrow => self.set_path(device, Path { rate: 5_000 + u64::from(much % 20_000), ..path }),
-            Fault::Stall => self.set_path(device, Path { stalled: true, ..path }),
-            Fault::Hole => self.set_path(device, Path { hole: true, ..path }),
-            Fault::Tear => self.set_path(device, Path { tear: true, ..path }),
+            Fault::Jitter => self.set_path(device, much, Path { jitter: 1 + much % 800, ..path }),
+            Fault::Pieces => self.set_path(device, much, Path { piece: 1 + much as usize % 400, gap: 0, ..path }),
+            Fault::Trickle => {
+                self.set_path(device, much, Path { piece: 1 + much as usize % 7, gap: 1 + much % 40, ..path })
+            }
+            Fault::Narrow => self.set_path(device, much, Path { rate: 5_000 + u64::from(much % 20_000), ..path }),
+            Fault::Stall => self.set_path(device, much, Path { stalled: true, ..path }),
+            Fault::Hole => self.set_path(device, much, Path { hole: true, ..path }),
+            Fault::Tear => self.set_path(device, much, Path { tear: true, ..path }),
             // A plain channel would believe what it reads.
             Fault::Damage if self.world.kind() == ChannelKind::Plain => false,
-            Fault::Damage => self.set_path(device, Path { damage: true, ..path }),
-            Fault::Refused => self.set_path(device, Path { refused: true, ..path }),
-            Fault::SlowDial => self.set_path(device, Path { dial: millis(9_000), ..path }),
+            Fault::Damage => self.set_path(device, much, Path { damage: true, ..path }),
+            Fault::Refused => self.dial_again(device, Path { refused: true, ..path }),
+            Fault::SlowDial => self.dial_again(device, Path { dial: millis(9_000), ..path }),
             Fault::HalfOpen => self.linked(device, |world| world.lose_link_unnoticed(device)),
             Fault::Reset => self.linked(device, |world| world.break_link(device)),
             Fault::Offline => {
                 self.world.set_online(device, false);
-                true
+                false
             }
             Fault::Partition => {
                 self.world.set_network(false);
                 self.run(millis(20_000));
                 self.world.set_network(true);
-                true
+                false
             }
-            Fault::DiskSlow => self.disk(device, |node| node.disk_delay = millis(3_000)),
-            Fault::DiskStalled => self.disk(device, |node| node.disk_stalled = true),
+            Fault::DiskSlow => self.disk(device, much, |node| node.disk_delay = millis(3_000)),
+            Fault::DiskStalled => self.disk(device, much, |node| node.disk_stalled = true),
             Fault::DiskFull => {
                 let refuses = [Disk::Full, Disk::Locked, Disk::Busy][much as usize % 3];
-                self.disk(device, |node| node.disk = refuses)
+                self.disk(device, much, |node| node.disk = refuses)
             }
-            Fault::DiskFailed => self.disk(device, |node| node.disk = Disk::Broken),
+            Fault::DiskFailed => self.disk(device, much, |node| node.disk = Disk::Broken),
             Fault::Crash => self.crash(device, much),
             Fault::Kill => {
                 let lives = self.world.devices[device].is_running();
@@ -85,14 +92,8 @@ impl Storm {
             Fault::Cloned => self.clone_device(device),
             Fault::WrongKey => self.lose_key(device),
             Fault::Clock => {
-                let years = i64::from(much % 21) - 10;
-                // Positions of a restored store are new because the clock has gone on meanwhile: there it goes back for nobody.
-                let years =
-                    if self.shape.copies { years.abs() + i64::from(self.counts.total_faults() as u32) } else { years };
-                let skew = years * 365 * 24 * 3600 * 1000 + i64::from(much / 32 % 7_200_000) - 3_600_000;
-                self.apps[device].lost_time |= skew.abs() >= SILENT;
-                self.world.set_clock(device, skew);
-                true
+                self.jump(device, much);
+                false
             }
             Fault::Suspend => {
                 let node = &self.world.devices[device];
@@ -115,68 +116,88 @@ impl Storm {
                     4 => Lifecycle::NetworkChanged { available: false },
                     _ => Lifecycle::NetworkChanged { available: true },
                 };
+                let node = &self.world.devices[device];
+                let hears = node.is_running() && !node.is_asleep();
                 self.world.signal(device, signal);
-                self.world.devices[device].client.is_some()
+                hears
             }
-            Fault::Eager => self.drive(device, Driver::Eager),
-            Fault::Sluggish => self.drive(device, Driver::Sluggish),
-            Fault::RelayKill => self.kill_relay(relay, 0),
-            Fault::RelayCrash => self.kill_relay(relay, 1 + much as usize % 3),
+            Fault::Eager => self.drive(device, much, Driver::Eager),
+            Fault::Sluggish => self.drive(device, much, Driver::Sluggish),
+            Fault::RelayKill => {
+                let lives = self.relay_lives(relay);
+                self.world.kill_relay_of(relay);
+                self.copy_relay(relay);
+                lives
+            }
+            Fault::RelayCrash => self.crash_relay(relay, much),
             Fault::RelayDrain => {
                 let lives = self.relay_lives(relay);
                 self.world.drain_relay_of(relay);
                 lives
             }
-            Fault::RelayDiskSlow => {
-                self.world.relay_node(relay).disk_delay = millis(2_000);
-                self.relay_lives(relay)
-            }
-            Fault::RelayDiskStalled => {
-                self.world.relay_node(relay).disk_stalled = true;
-                self.relay_lives(relay)
-            }
-            Fault::RelayDiskFull => {
-                self.world.relay_node(relay).store.set_room(0);
-                self.relay_lives(relay)
-            }
-            Fault::RelayDiskFailed => {
-                self.world.relay_node(relay).store.set_broken(StoreFailure::Io);
-                self.relay_lives(relay)
-            }
+            Fault::RelayDiskSlow => self.relay_disk(relay, much, |node| node.disk_delay = millis(2_000)),
+            Fault::RelayDiskStalled => self.relay_disk(relay, much, |node| node.disk_stalled = true),
+            Fault::RelayDiskFull => self.relay_disk(relay, much, |node| node.store.set_room(0)),
+            Fault::RelayDiskFailed => self.relay_disk(relay, much, |node| node.store.set_broken(StoreFailure::Io)),
+            Fault::Announcement => self.relay_disk(relay, much, |node| node.lose_announcements = true),
             Fault::RelayClock => {
                 self.world.set_relay_clock(relay, i64::from(much % 7_200_000) - 3_600_000);
-                self.relay_lives(relay)
+                false
             }
             Fault::RolledBack => self.roll_back(relay, much),
             Fault::Wiped => {
                 let mut id = [0; 16];
                 id[..4].copy_from_slice(&much.to_le_bytes());
+                // A relay that nobody uses has nothing to lose.
+                let used = |relay: usize, storm: &mut Self| storm.world.relay_node(relay).store.group_count() > 0;
+                let relay = if used(relay, self) { relay } else { 0 };
+                let had = used(relay, self);
                 self.replace_relay(relay, MemoryRelayStore::new(RelayId(id)));
-                true
+                had
             }
-            Fault::Announcement => {
-                self.world.relay_node(relay).lose_announcements = true;
-                self.relay_lives(relay)
-            }
-            Fault::Mailboxes => {
-                let lives = self.relay_lives(relay);
-                self.world.kill_relay_of(relay);
-                self.world.relay_node(relay).store.forget_mailboxes();
-                self.world.start_relay_of(relay);
-                lives
-            }
+            Fault::Mailboxes => self.lose_mailboxes(relay, much),
             Fault::RowRotted => self.rot_row(much),
             Fault::RowLost => self.lose_row(much),
             Fault::Expired => self.expire(much),
             Fault::Liar => self.lie(much),
-            Fault::Impostor => self.refuse(device, much),
+            Fault::Impostor => {
+                self.world.devices[device].impostor = Some(WireCode::ALL[much as usize % WireCode::ALL.len()]);
+                self.dial_again(device, path)
+            }
         }
     }
 
-    fn set_path(&mut self, device: usize, path: Path) -> bool {
-        let changed = self.world.devices[device].path != path;
+    /// What is dead cannot be harmed: whom it is to befall is there again, mostly.
+    fn rouse(&mut self, fault: Fault, device: usize, relay: usize) {
+        if fault >= Fault::RelayKill && fault <= Fault::Mailboxes {
+            self.start_relay(relay);
+        } else if !matches!(fault, Fault::Restored | Fault::WrongKey) {
+            self.world.wake_up(device);
+            self.start(device);
+        }
+    }
+
+    /// Counts what was set up before and has done harm since.
+    pub(super) fn count_harms(&mut self) {
+        for (node, harm) in self.world.harms() {
+            let fault = done_by(node, harm);
+            if self.armed.remove(&(node, fault)) {
+                self.counts.fault(fault);
+            }
+        }
+    }
+
+    fn set_path(&mut self, device: usize, much: u32, path: Path) -> bool {
         self.world.set_path(device, path);
-        changed
+        // So that there is something to be slowed, cut or lost.
+        self.push(device, much);
+        false
+    }
+
+    fn dial_again(&mut self, device: usize, path: Path) -> bool {
+        self.world.set_path(device, path);
+        self.world.break_link(device);
+        false
     }
 
     fn linked(&mut self, device: usize, harm: impl FnOnce(&mut crate::sim::World)) -> bool {
@@ -187,15 +208,40 @@ impl Storm {
         linked
     }
 
-    fn disk(&mut self, device: usize, harm: impl FnOnce(&mut crate::sim::DeviceNode)) -> bool {
+    fn disk(&mut self, device: usize, much: u32, harm: impl FnOnce(&mut crate::sim::DeviceNode)) -> bool {
         harm(&mut self.world.devices[device]);
-        self.world.devices[device].is_running()
+        self.push(device, much);
+        false
     }
 
-    fn drive(&mut self, device: usize, driver: Driver) -> bool {
-        let changed = self.world.devices[device].driver != driver;
+    fn drive(&mut self, device: usize, much: u32, driver: Driver) -> bool {
         self.world.devices[device].driver = driver;
-        changed
+        self.push(device, much);
+        false
+    }
+
+    fn relay_disk(&mut self, relay: usize, much: u32, harm: impl FnOnce(&mut crate::sim::RelayNode)) -> bool {
+        harm(self.world.relay_node(relay));
+        self.push(self.choose(much / 3), much);
+        false
+    }
+
+    /// Most jumps are by minutes; one in four is by hours, days or years, after which a device may give up too early what a relay lost,
+    /// or take others for gone.
+    fn jump(&mut self, device: usize, much: u32) {
+        const MINUTE: i64 = 60 * 1000;
+        let most = match much % 12 {
+            0 => 10 * 365 * 24 * 60 * MINUTE,
+            1 => 14 * 24 * 60 * MINUTE,
+            2 => 2 * 60 * MINUTE,
+            _ => NOTHING_LOST,
+        };
+        let jump = i64::from(much / 12) * 997 % (2 * most) - most;
+        let before = self.world.devices[device].clock_skew;
+        // Positions of a restored store are new because the clock has gone on meanwhile: there it goes back for nobody.
+        let skew = if self.shape.copies { before + jump.abs() } else { jump };
+        self.apps[device].lost_time |= (skew - before).abs() > 2 * NOTHING_LOST;
+        self.world.set_clock(device, skew);
     }
 
     /// Something is asked of the disk, and the process dies while it is at work.
@@ -205,13 +251,49 @@ impl Storm {
         }
         (0..1 + much % 4).for_each(|index| self.push(device, much.wrapping_add(index * 977)));
         for _ in 0..much / 8 % 6 {
-            self.world.step();
-            self.look();
+            self.step();
         }
         let batches = much as usize / 64 % 5;
+        let busy = self.world.unwritten(device) > 0;
         self.world.kill_device_after(device, batches);
         self.ended(device);
-        true
+        busy
+    }
+
+    fn crash_relay(&mut self, relay: usize, much: u32) -> bool {
+        if self.relay_lives(relay) {
+            self.push(self.choose(much / 3), much);
+            self.step_until(|storm| storm.world.relay_unwritten(relay) > 0);
+        }
+        let busy = self.world.relay_unwritten(relay) > 0;
+        self.world.kill_relay_after(relay, much as usize % 3);
+        self.copy_relay(relay);
+        busy
+    }
+
+    /// Somebody has an invite open, and the relay restarts without it.
+    fn lose_mailboxes(&mut self, relay: usize, much: u32) -> bool {
+        let lives = self.relay_lives(relay);
+        let connected = |device: &usize| self.world.devices[*device].is_connected();
+        let inviter = (0..self.world.devices.len()).filter(connected).min_by_key(|device| device ^ (much as usize % 4));
+        if let Some(inviter) = inviter.filter(|_| lives) {
+            self.invite(inviter, much);
+            self.step_until(|storm| storm.world.relay_node(relay).store.mailbox_count() > 0);
+        }
+        let had = self.world.relay_node(relay).store.mailbox_count() > 0;
+        self.world.kill_relay_of(relay);
+        self.world.relay_node(relay).store.forget_mailboxes();
+        self.world.start_relay_of(relay);
+        lives && had
+    }
+
+    /// Goes on for a moment, until something is under way.
+    fn step_until(&mut self, holds: impl Fn(&mut Self) -> bool) {
+        for _ in 0..80 {
+            if holds(self) || !self.step() {
+                return;
+            }
+        }
     }
 
     fn restore(&mut self, device: usize) -> bool {
@@ -256,6 +338,7 @@ impl Storm {
         }
         let now = self.world.now();
         self.apps[device].cloned = Some(now);
+        self.run(Duration::from_millis(1_100));
         let mut app = self.apps[device].clone();
         app.pushes.clear();
         app.pulls.clear();
@@ -265,7 +348,6 @@ impl Storm {
         self.delivered.push(self.delivered[device].clone());
         self.known.push(self.known[device].clone());
         self.clones.push((index, device));
-        self.run(Duration::from_millis(1_100));
         self.world.clone_device(device, NAMES[index]);
         self.look();
         true
@@ -283,27 +365,18 @@ impl Storm {
         self.run(Duration::from_secs(5));
         let node = &mut self.world.devices[device];
         node.key_override = None;
+        let refused = node.stopped;
         // With a disk that stands still it has not even looked.
-        assert!(
-            node.stopped || node.disk_stalled || node.disk_delay > Duration::from_secs(2),
-            "it runs without its key"
-        );
+        assert!(refused || node.disk_stalled || node.disk_delay > Duration::from_secs(2), "it runs without its key");
         assert!(node.store == before, "without its key it wrote to its store");
         self.ended(device);
         self.world.kill_device(device);
-        true
+        refused
     }
 
     fn relay_lives(&mut self, relay: usize) -> bool {
         let node = self.world.relay_node(relay);
         !node.machines.is_empty() && !node.stopped
-    }
-
-    fn kill_relay(&mut self, relay: usize, batches: usize) -> bool {
-        let lives = self.relay_lives(relay);
-        self.world.kill_relay_after(relay, batches);
-        self.copy_relay(relay);
-        lives
     }
 
     fn roll_back(&mut self, relay: usize, much: u32) -> bool {
@@ -314,8 +387,9 @@ impl Storm {
             return false;
         }
         let store = self.relay_copies[copies[much as usize % copies.len()]].1.clone();
+        let other = store != self.world.relay_node(relay).store;
         self.replace_relay(relay, store);
-        true
+        other
     }
 
     fn replace_relay(&mut self, relay: usize, mut store: MemoryRelayStore) {
@@ -348,16 +422,17 @@ impl Storm {
 
     fn rot_row(&mut self, much: u32) -> bool {
         let Some((group, cursor, blob)) = self.victim(much) else { return false };
-        self.lost.insert(Digest::of(&blob));
+        self.lost.insert(Digest::of(&blob), cursor);
         // The name of its key, or anything else.
         let byte = if much.is_multiple_of(2) { 1 + much as usize / 2 % 8 } else { 9 + much as usize / 2 };
-        self.world.relay.store.rot(&group, cursor, byte);
-        true
+        let rotten = self.world.relay.store.rot(&group, cursor, byte);
+        self.false_kids.extend(rotten.as_ref().and_then(|blob| record::kid_of(blob)));
+        rotten.is_some()
     }
 
     fn lose_row(&mut self, much: u32) -> bool {
         let Some((group, cursor, blob)) = self.victim(much) else { return false };
-        self.lost.insert(Digest::of(&blob));
+        self.lost.insert(Digest::of(&blob), cursor);
         self.world.relay.store.lose(&group, cursor);
         true
     }
@@ -374,7 +449,7 @@ impl Storm {
         };
         let doomed: Vec<_> = log[..newest].iter().take_while(harmless).collect();
         let Some((through, _)) = doomed.last() else { return false };
-        self.lost.extend(doomed.iter().map(|(_, blob)| Digest::of(blob)));
+        self.lost.extend(doomed.iter().map(|(cursor, blob)| (Digest::of(blob), *cursor)));
         self.world.relay.store.expire(&group, *through);
         true
     }
@@ -386,16 +461,17 @@ impl Storm {
         let log = self.world.relay.store.log(&group);
         mole.inc += 1;
         let mut record = mole.insider.first(mole.inc, "lie");
-        let blobs: Vec<Bytes> = match much % 5 {
+        let blobs: Vec<Bytes> = match much % 7 {
             // Another record is said to stand where an honest one stands.
             0 => {
                 let honest = log.iter().rev().filter_map(|(_, blob)| {
                     let digest = Digest::of(blob);
                     let known = self.digests.get(&digest).filter(|(_, row)| row.kind == Kind::Data as u8);
-                    known.filter(|_| !self.lost.contains(&digest)).map(|_| mole.insider.open(blob).record)
+                    known.filter(|_| !self.lost.contains_key(&digest)).map(|_| mole.insider.open(blob).record)
                 });
                 let Some(honest) = honest.take(4).last() else { return false };
                 let (device, inc, lane, seq) = (honest.sender, honest.inc, Lane::Data, honest.seq);
+                self.forged.insert((inc, seq));
                 record.seen = vec![SeenEntry { device, inc, lane, seq, hash: [9; 8] }];
                 vec![mole.insider.seal(&record)]
             }
@@ -409,7 +485,21 @@ impl Storm {
                 vec![mole.insider.seal(&record)]
             }
             3 => vec![mole.insider.seal_badly(&record)],
-            _ if mole.crowd || !much.is_multiple_of(15) => vec![mole.insider.seal(&record)],
+            // Somebody speaks whom nobody admitted.
+            4 => {
+                let mut stranger = mole.insider.recruit();
+                self.strangers.insert(stranger.keys.id());
+                let record = stranger.first(mole.inc, "who is this");
+                vec![stranger.seal(&record)]
+            }
+            // More runs of one device's numbers than anybody follows.
+            5 if (much / 7).is_multiple_of(3) => (0..=MAX_CHAINS)
+                .map(|run| {
+                    let record = mole.insider.first(100 + run as u8, "again and again");
+                    mole.insider.seal(&record)
+                })
+                .collect(),
+            _ if mole.crowd || !(much / 7).is_multiple_of(4) => vec![mole.insider.seal(&record)],
             _ => {
                 mole.crowd = true;
                 let mut draw = Seed::new([88; 32]).draw("a crowd");
@@ -428,32 +518,94 @@ impl Storm {
         };
         for blob in blobs {
             self.world.relay.store.inject(&group, blob);
+            self.lies.insert(self.world.relay.store.head(&group));
         }
         true
     }
+}
 
-    /// A relay with the right key refuses a device, whose copy hears it.
-    fn refuse(&mut self, device: usize, much: u32) -> bool {
-        let (kind, node) = (self.world.kind(), &self.world.devices[device]);
-        let limits = ClientLimits::default();
-        if self.shape.disasters || node.disk != Disk::Good {
-            return false;
-        }
-        let mut relay = Scripted::new(kind, node, &self.world.relay, limits);
-        relay.run(Duration::from_secs(1));
-        if !relay.is_linked() || node.store.image().ledger.is_none() {
-            return false;
-        }
-        let asked = relay.accept().after;
-        relay.welcome(&welcome(asked.0, None), &page(asked, asked.0, &[]));
-        let code = WireCode::ALL[much as usize % WireCode::ALL.len()];
-        relay.say(&ToDevice::Error(Refusal { code, request: Request::Link, retry_after: 0 }));
-        let met = |event: &ClientEvent| match event {
-            ClientEvent::Disconnected { code } => Some(*code),
-            _ => None,
-        };
-        let codes: Vec<Code> = relay.events.iter().filter_map(met).collect();
-        codes.iter().for_each(|code| self.counts.code(*code));
-        !codes.is_empty()
+/// Where a fault waits until it does harm. The others strike at once.
+fn waits_at(fault: Fault, device: usize, relay: usize) -> Option<Node> {
+    match fault {
+        Fault::Delay
+        | Fault::Jitter
+        | Fault::Pieces
+        | Fault::Trickle
+        | Fault::Narrow
+        | Fault::Stall
+        | Fault::Hole
+        | Fault::Tear
+        | Fault::Damage
+        | Fault::Refused
+        | Fault::SlowDial
+        | Fault::Offline
+        | Fault::DiskSlow
+        | Fault::DiskStalled
+        | Fault::DiskFull
+        | Fault::DiskFailed
+        | Fault::Clock
+        | Fault::Eager
+        | Fault::Sluggish
+        | Fault::Impostor => Some(Node::Device(device)),
+        Fault::RelayDiskSlow
+        | Fault::RelayDiskStalled
+        | Fault::RelayDiskFull
+        | Fault::RelayDiskFailed
+        | Fault::RelayClock
+        | Fault::Announcement => Some(Node::Relay(relay)),
+        Fault::Partition => Some(Node::Relay(0)),
+        Fault::HalfOpen
+        | Fault::Reset
+        | Fault::Crash
+        | Fault::Kill
+        | Fault::Restored
+        | Fault::Cloned
+        | Fault::WrongKey
+        | Fault::Suspend
+        | Fault::Signal
+        | Fault::RelayKill
+        | Fault::RelayCrash
+        | Fault::RelayDrain
+        | Fault::RolledBack
+        | Fault::Wiped
+        | Fault::Mailboxes
+        | Fault::RowRotted
+        | Fault::RowLost
+        | Fault::Expired
+        | Fault::Liar => None,
+    }
+}
+
+/// Which fault does this harm.
+fn done_by(node: Node, harm: Harm) -> Fault {
+    let device = matches!(node, Node::Device(_));
+    match harm {
+        Harm::Late => Fault::Delay,
+        Harm::Jittered => Fault::Jitter,
+        Harm::Cut => Fault::Pieces,
+        Harm::Trickled => Fault::Trickle,
+        Harm::Narrowed => Fault::Narrow,
+        Harm::Stalled => Fault::Stall,
+        Harm::Swallowed => Fault::Hole,
+        Harm::Torn => Fault::Tear,
+        Harm::Damaged => Fault::Damage,
+        Harm::Refused => Fault::Refused,
+        Harm::DialledSlowly => Fault::SlowDial,
+        Harm::Offline => Fault::Offline,
+        Harm::Partitioned => Fault::Partition,
+        Harm::DiskSlow if device => Fault::DiskSlow,
+        Harm::DiskSlow => Fault::RelayDiskSlow,
+        Harm::DiskStalled if device => Fault::DiskStalled,
+        Harm::DiskStalled => Fault::RelayDiskStalled,
+        Harm::DiskFull if device => Fault::DiskFull,
+        Harm::DiskFull => Fault::RelayDiskFull,
+        Harm::DiskFailed if device => Fault::DiskFailed,
+        Harm::DiskFailed => Fault::RelayDiskFailed,
+        Harm::ClockJumped if device => Fault::Clock,
+        Harm::ClockJumped => Fault::RelayClock,
+        Harm::Ticked => Fault::Eager,
+        Harm::DrainedLate => Fault::Sluggish,
+        Harm::Unannounced => Fault::Announcement,
+        Harm::SentAway => Fault::Impostor,
     }
 }

@@ -6,7 +6,7 @@
 //! # Layout
 //! - [`plan`]: what will happen. `work`, `faults`: making it happen. `app`: what applications remember.
 //! - `watch`: what must hold at every step. `settle`: what must hold at the end.
-//! - [`shrink`]: the shortest plan that still fails. [`count`]: numbers.
+//! - [`shrink`]: the shortest plan that still fails. [`count`]: numbers. [`many`]: many seeds, and seeded bugs.
 //!
 //! # What must hold at every step
 //! - Durable before visible: an answer, an event, a blob at the relay rest on a batch that is on the device's disk; an
@@ -25,6 +25,7 @@
 mod app;
 pub mod count;
 mod faults;
+pub mod many;
 pub mod plan;
 mod settle;
 pub mod shrink;
@@ -38,8 +39,9 @@ use std::{
 
 use zerok_core::{
     channel::ChannelKind,
-    client::command::ClientCommand,
-    ids::{BlobId, CommandId, DeviceId, Digest},
+    client::command::{ClientCommand, Rejection, Reply},
+    error::Code,
+    ids::{BlobId, CommandId, Cursor, DeviceId, Digest, Incarnation, Kid},
     limits::{ClientLimits, RelayLimits},
     pairing::invite::Invite,
     time::{Duration, Time},
@@ -48,16 +50,19 @@ use zerok_core::{
 use self::{
     app::{App, Database},
     count::Counts,
-    plan::{Act, Plan, Shape, What},
+    plan::{Act, Fault, Plan, Shape, What},
     watch::{Log, Row},
 };
 use crate::{
     hostile::Insider,
-    sim::World,
+    sim::{Node, World},
     store::{client::MemoryClientStore, relay::MemoryRelayStore},
 };
 
 const NAMES: [&str; 12] = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen", "ibis", "jay", "kite", "lark"];
+
+/// Events of a run; the longest has a fraction of it.
+const ENOUGH: u64 = 200_000;
 
 /// What became of a run.
 #[derive(Debug, Clone)]
@@ -133,13 +138,25 @@ struct Storm {
     handovers: Vec<(Time, BTreeSet<BlobId>)>,
     /// When relays lost something they had acknowledged, or were left.
     disasters: Vec<Time>,
-    /// Blobs that a relay's disk lost or damaged.
-    lost: BTreeSet<Digest>,
+    /// Faults that were set up and have done no harm yet.
+    armed: BTreeSet<(Node, Fault)>,
+    /// Blobs that a relay's disk lost, damaged or let expire, and where they stood.
+    lost: BTreeMap<Digest, Cursor>,
+    /// Names of keys that were never any: bits of them rotted.
+    false_kids: BTreeSet<Kid>,
+    /// Where the member in the wrong hands has put something into the log.
+    lies: BTreeSet<Cursor>,
+    /// Which honest records it has said to be others.
+    forged: BTreeSet<(Incarnation, u64)>,
+    /// Devices that spoke and were never admitted.
+    strangers: BTreeSet<DeviceId>,
+    /// Who counts in which run of numbers.
+    authors: BTreeMap<Incarnation, usize>,
     /// The member in the wrong hands, and its keys.
     mole: Option<Mole>,
     begun: bool,
     /// Where the log of the first group stood when the storm began.
-    begun_at: zerok_core::ids::Cursor,
+    begun_at: Cursor,
 }
 
 struct Mole {
@@ -174,10 +191,16 @@ impl Storm {
             invites: BTreeMap::new(),
             handovers: Vec::new(),
             disasters: Vec::new(),
-            lost: BTreeSet::new(),
+            armed: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            false_kids: BTreeSet::new(),
+            lies: BTreeSet::new(),
+            forged: BTreeSet::new(),
+            strangers: BTreeSet::new(),
+            authors: BTreeMap::new(),
             mole: None,
             begun: false,
-            begun_at: zerok_core::ids::Cursor(0),
+            begun_at: Cursor(0),
         }
     }
 
@@ -208,8 +231,14 @@ impl Storm {
             self.world.kill_device(device);
         }
         for _ in 0..self.shape.spares {
-            let device = self.add_device();
+            let device = self.world.add_device(NAMES[self.world.devices.len()]);
+            self.add_books();
             self.call(device, ClientCommand::Enable { name: NAMES[device].into() });
+            let invited = self.call(device, ClientCommand::CreateInvite);
+            let refused = |rejection: &Rejection| rejection.code == Code::NoRelay;
+            assert!(invited.is_some_and(|answer| answer.is_err_and(|error| refused(&error))), "an invite to no relay");
+            let relay = self.world.relay.address();
+            self.call(device, ClientCommand::Configure(relay));
         }
         self.run(Duration::from_secs(12));
         self.begun = true;
@@ -235,7 +264,6 @@ impl Storm {
 
     /// In good weather: a device joins the group of the first.
     fn pair(&mut self, device: usize) {
-        use zerok_core::client::command::Reply;
         let Some(Ok(Reply::Invited { code, .. })) = self.call(0, ClientCommand::CreateInvite) else {
             panic!("no invite in good weather");
         };
@@ -245,11 +273,7 @@ impl Storm {
     }
 
     /// Sends a command and waits for its answer, for two minutes at most.
-    fn call(
-        &mut self,
-        device: usize,
-        command: ClientCommand,
-    ) -> Option<Result<zerok_core::client::command::Reply, zerok_core::client::command::Rejection>> {
+    fn call(&mut self, device: usize, command: ClientCommand) -> Option<Result<Reply, Rejection>> {
         let id = self.world.send(device, command);
         self.look();
         let until = self.world.now() + Duration::from_secs(120);
@@ -257,20 +281,28 @@ impl Storm {
             if let Some(reply) = self.world.devices[device].replies.get(&id) {
                 return Some(reply.clone());
             }
-            self.world.step();
-            self.counts.steps += 1;
-            self.look();
+            self.step();
         }
         None
+    }
+
+    /// The next event, under watch.
+    ///
+    /// # Panics
+    /// When there have been so many that somebody must be going round in a circle.
+    fn step(&mut self) -> bool {
+        let more = self.world.step();
+        self.counts.steps += 1;
+        assert!(self.counts.steps < ENOUGH, "this never ends");
+        self.look();
+        more
     }
 
     /// Lets time pass, step by step, under watch.
     fn run(&mut self, time: Duration) {
         let until = self.world.now() + time;
         while self.world.next_time().is_some_and(|next| next <= until) {
-            self.world.step();
-            self.counts.steps += 1;
-            self.look();
+            self.step();
         }
         self.world.pass_until(until);
     }

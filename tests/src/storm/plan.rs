@@ -43,8 +43,8 @@ kinds! {
         Reset = "reset", 6, "A link breaks.";
         Tear = "torn frame", 6, "A link breaks within what is being sent.";
         Damage = "damaged bytes", 5, "A bit changes on the way.";
-        Refused = "dial refused", 5, "Nobody listens at the relay's address.";
-        SlowDial = "slow dial", 5, "Connecting takes up to nine seconds.";
+        Refused = "dial refused", 7, "Nobody listens at the relay's address.";
+        SlowDial = "slow dial", 9, "Connecting takes up to nine seconds.";
         Offline = "offline", 6, "A device has no network.";
         Partition = "partition", 4, "Nobody has any.";
         DiskSlow = "slow disk", 6, "A device's disk takes up to three seconds a batch.";
@@ -56,7 +56,7 @@ kinds! {
         Restored = "restored store", 5, "An older copy of a device's database is put back.";
         Cloned = "cloned device", 4, "A device runs twice, from one database and one keychain.";
         WrongKey = "lost key", 4, "A device's process is started without the key of its store.";
-        Clock = "clock jump", 5, "A device's wall clock jumps, by up to ten years.";
+        Clock = "clock jump", 5, "A device's wall clock jumps: by hours, by days, now and then by years.";
         Suspend = "suspend", 5, "A device sleeps with everything open.";
         Signal = "stray signal", 8, "A platform signals something else than what is.";
         Eager = "eager driver", 4, "A device's driver ticks after every input.";
@@ -75,9 +75,9 @@ kinds! {
         Mailboxes = "lost mailboxes", 4, "A relay restarts without its mailboxes.";
         RowRotted = "rotten row at the relay", 5, "A bit of a stored blob flips.";
         RowLost = "lost row at the relay", 5, "A stored blob is gone.";
-        Expired = "early expiry", 4, "A relay has expired what nobody had read.";
+        Expired = "early expiry", 4, "A relay has expired what somebody had not read.";
         Liar = "lying member", 5, "A member signs what no honest device would.";
-        Impostor = "refusing relay", 5, "A relay refuses a device, for no reason.";
+        Impostor = "refusing relay", 9, "Whoever has a relay's key lets a device in and sends it away, for no reason.";
     }
 }
 
@@ -97,7 +97,7 @@ kinds! {
         Disable = "disable", 1, "Switch syncing off.";
         Enable = "enable", 3, "Switch it on.";
         Move = "move", 1, "Move to the other relay.";
-        Copy = "copy", 5, "Keep a copy of a database.";
+        Copy = "copy", 12, "Keep a copy of a database.";
         Nonsense = "nonsense", 5, "Ask for what cannot be.";
         Start = "start", 10, "Start what does not run.";
         Calm = "calm", 10, "Mend one device and its path.";
@@ -171,7 +171,7 @@ pub struct Plan {
 }
 
 /// Faults of a plan. Some take no effect: what is dead cannot be killed.
-const FAULTS: usize = 76;
+const FAULTS: usize = 84;
 
 impl Plan {
     /// The plan of a seed.
@@ -202,7 +202,10 @@ impl Plan {
                 // Most things are mended soon: in a world where nothing works nothing can go wrong.
                 let relay = fault >= Fault::RelayKill && fault <= Fault::RelayClock;
                 let mend = if relay { Work::CalmRelay } else { Work::Calm };
-                acts.push(Act { who: broken.who, ..act(&mut draw, What::Do(mend)) });
+                // Not at once: what is mended before it did harm was never broken.
+                let most = if draw.below(4) == 0 { 20_000 } else { 1_500 };
+                let wait = 40 + draw.below(most);
+                acts.push(Act { who: broken.who, wait, ..act(&mut draw, What::Do(mend)) });
             }
         }
         acts.iter_mut().enumerate().for_each(|(number, act)| act.number = number);
@@ -231,14 +234,12 @@ impl Shape {
     /// What only some worlds have must be seen often enough over all of them.
     fn weight(&self, fault: Fault) -> u32 {
         match fault {
-            Fault::RolledBack
-            | Fault::Wiped
-            | Fault::Restored
-            | Fault::Cloned
-            | Fault::RowRotted
-            | Fault::RowLost
-            | Fault::Expired
-            | Fault::Liar => fault.weight() * 2,
+            Fault::Cloned => fault.weight() * 4,
+            Fault::Restored | Fault::Expired => fault.weight() * 6,
+            Fault::Wiped => fault.weight() * 3,
+            Fault::RolledBack | Fault::RowRotted | Fault::RowLost | Fault::Liar | Fault::Announcement => {
+                fault.weight() * 2
+            }
             _ => fault.weight(),
         }
     }

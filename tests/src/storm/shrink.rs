@@ -41,6 +41,11 @@ pub fn shrink(plan: &Plan, channel: ChannelKind) -> (Plan, Outcome) {
     (best, outcome)
 }
 
+/// Whether two failures are about the same.
+pub fn alike(one: &str, other: &str) -> bool {
+    kind(one) == kind(other)
+}
+
 /// What a failure is about, without names and numbers.
 fn kind(failure: &str) -> Vec<String> {
     let words = failure.split(|c: char| !c.is_ascii_lowercase() && c != ' ').flat_map(str::split_whitespace);

@@ -42,6 +42,7 @@ pub(super) struct Log {
 impl Storm {
     /// Takes what happened since the last look, in order.
     pub(super) fn look(&mut self) {
+        self.count_harms();
         loop {
             let happened = self.world.happened();
             if happened.is_empty() {
@@ -81,6 +82,7 @@ impl Storm {
                         self.rows[device].insert(entry.blob_id, row);
                     }
                     self.digests.entry(entry.digest).or_insert((device, row));
+                    self.authors.entry(entry.inc).or_insert(device);
                 }
                 ClientOp::Deliver(row) => {
                     self.delivered[device].insert(row.position);
@@ -158,7 +160,9 @@ impl Storm {
                 // What was asked before a copy was restored, or a group left, is answered to nobody.
                 if after <= self.apps[device].db.cursor {
                     let two: Vec<bool> = self.apps.iter().map(|app| app.cloned.is_some()).collect();
-                    read = self.apps[device].process(name, after, pulled, |sender| two[sender]);
+                    let anew: Vec<bool> = self.apps.iter().map(|app| app.reissued).collect();
+                    let app = &mut self.apps[device];
+                    read = app.process(name, after, pulled, |sender| two[sender], |sender| anew[sender]);
                 }
                 self.counts.reads += read as u64;
             }
@@ -248,6 +252,8 @@ impl Storm {
             }
             ClientEvent::BlobSynced { id, .. } => self.is_at_relay(device, *id),
             ClientEvent::BlobReissued { old, new } => {
+                // A relay that went back and forth can make it believe that its store is old.
+                self.apps[device].reissued |= !self.disasters.is_empty();
                 let renamed = self.apps[device].pushes.iter_mut().filter(|push| push.blob == Some(*old));
                 renamed.for_each(|push| push.blob = Some(*new));
             }

@@ -120,7 +120,7 @@ impl Storm {
         }
     }
 
-    fn invite(&mut self, device: usize, much: u32) {
+    pub(super) fn invite(&mut self, device: usize, much: u32) {
         let joiner = (device + 1 + much as usize % (self.apps.len() - 1).max(1)) % self.apps.len();
         let spare = self.shape.members as usize + usize::from(self.shape.lossy);
         let joiner =
@@ -177,7 +177,7 @@ impl Storm {
 
     /// What no application should ask, and some will.
     fn nonsense(&mut self, device: usize, much: u32) {
-        let command = match much % 7 {
+        let command = match much % 8 {
             0 => {
                 let data = Bytes::from(vec![0; MAX_PAYLOAD + 1]);
                 ClientCommand::Push { data, key: None, detached: false }
@@ -195,7 +195,12 @@ impl Storm {
                 (0..calls).for_each(|call| self.push(device, 11 * 7 + call as u32 * 154));
                 ClientCommand::SyncNow
             }
-            _ => ClientCommand::Settle(u64::from(much % 3)),
+            6 => {
+                // More than an outbox holds, where bounds are small.
+                (0..24).for_each(|_| self.push(device, 95_700));
+                ClientCommand::SyncNow
+            }
+            _ => ClientCommand::Settle(u64::from(much / 8 % 3)),
         };
         self.send(device, command);
     }
@@ -245,6 +250,7 @@ impl Storm {
         node.disk = Disk::Good;
         node.disk_delay = Duration::ZERO;
         node.key_override = None;
+        node.impostor = None;
         self.world.release_disk(device);
         self.world.set_path(device, Path::default());
         self.world.set_online(device, true);

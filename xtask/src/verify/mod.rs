@@ -3,13 +3,14 @@
 //! # Layout
 //! - [`report`]: outcomes, the table, the closing line. [`cargo_steps`]: what Cargo and its tools check.
 //! - [`purity`]: the core stays free of IO. [`policy`], [`spdx`]: licences, bans, sources, advisories.
-//! - [`links`]: the documentation's links. [`locks`]: what npm's lock files may say.
 //! - [`instructions`]: what a blob costs the core, compared with what it did.
+//! - [`bugs`]: the checks themselves can fail. [`links`]: the documentation's links. [`locks`]: what npm's lock files may say.
 //! - [`window_steps`]: the plugin, its JavaScript package, and the notes app in real windows.
 //!
 //! A step passes, fails, or is skipped for a named reason. With `ZEROK_STRICT=1`, as the build server runs it, a missing tool is a
 //! failure; only what no install can mend stays skipped. A failing step does not stop the later ones: one run tells everything.
 
+pub(crate) mod bugs;
 mod cargo_steps;
 mod instructions;
 mod links;
@@ -57,6 +58,7 @@ const STEPS: &[Step] = &[
     Step { id: "tests", title: "tests", check: cargo_steps::tests },
     Step { id: "demo", title: "the demo, over both transports", check: cargo_steps::demo },
     Step { id: "storms", title: "storms in virtual time", check: cargo_steps::storms },
+    Step { id: "bugs", title: "seeded bugs, each caught by a storm or the model", check: bugs::check },
     Step { id: "plugin", title: "tests of the Tauri plugin and the notes app", check: window_steps::plugin },
     Step { id: "app", title: "two notes apps in real windows", check: window_steps::app },
     Step { id: "doctests", title: "examples in the documentation comments", check: cargo_steps::doctests },
