@@ -10,6 +10,7 @@ mod links;
 mod path;
 mod relay;
 mod tap;
+mod tapes;
 mod transcript;
 mod world;
 
@@ -18,6 +19,7 @@ pub use self::{
     path::Path,
     relay::RelayNode,
     tap::{Said, Tap},
+    tapes::Tapes,
     transcript::Transcript,
     world::{Happened, World},
 };

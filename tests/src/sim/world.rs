@@ -121,6 +121,8 @@ pub struct World {
     pub(super) first_flights: Vec<(usize, Bytes)>,
     pub(super) to_strangers: Vec<Bytes>,
     watched: Option<Vec<Happened>>,
+    /// Whether every machine is put on tape.
+    pub(super) recording: bool,
     /// What networks roll; see [`super::Path`].
     pub(super) dice: u64,
 }
@@ -152,6 +154,7 @@ impl World {
             first_flights: Vec::new(),
             to_strangers: Vec::new(),
             watched: None,
+            recording: false,
             dice: 1,
         };
         world.start_relay();
@@ -206,6 +209,9 @@ impl World {
     pub fn start_device_quietly(&mut self, device: usize) {
         self.transcript.note(self.now, self.devices[device].name, "start");
         self.devices[device].start(self.now);
+        if self.recording {
+            self.devices[device].record();
+        }
         self.drain_device(device);
         let clock = self.wall_clock_of(device);
         self.tell(device, ClientInput::WallClock(clock));
@@ -226,9 +232,12 @@ impl World {
     /// Starts the process of one of the relays.
     pub fn start_relay_of(&mut self, relay: usize) {
         self.transcript.note(self.now, "relay", "start");
-        let now = self.now;
+        let (now, recording) = (self.now, self.recording);
         let node = self.relay_node(relay);
         node.start(now);
+        if recording {
+            node.record();
+        }
         let machines = node.machines.len();
         let millis = UnixMillis((EPOCH.0 + now.0 / 1000).saturating_add_signed(node.clock_skew));
         for machine in 0..machines {
@@ -501,11 +510,11 @@ impl World {
         {
             node.unwritten -= len;
         }
-        if let Some(client) = &mut node.client {
-            client.handle(now, input).expect("the simulation is a correct driver");
+        if node.client.is_some() {
+            node.handle(now, input);
             match node.driver {
                 Driver::Lazy => {}
-                Driver::Eager => client.handle(now, ClientInput::Tick).expect("a tick is never a mistake"),
+                Driver::Eager => node.handle(now, ClientInput::Tick),
                 Driver::Sluggish => {
                     let life = node.life;
                     if !std::mem::replace(&mut node.drain_due, true) {
@@ -520,10 +529,8 @@ impl World {
 
     pub(super) fn tell_relay(&mut self, at: Machined, input: RelayInput) {
         let now = self.now;
-        if let Some(relay) = self.relay_node(at.relay).machines.get_mut(at.machine) {
-            relay.handle(now, input).expect("the simulation is a correct driver");
-            self.drain_relay(at);
-        }
+        self.relay_node(at.relay).handle(at.machine, now, input);
+        self.drain_relay(at);
     }
 
     /// What was on its way over a link is lost with it.
@@ -563,7 +570,7 @@ impl World {
     }
 
     fn drain_device(&mut self, device: usize) {
-        while let Some(output) = self.devices[device].client.as_mut().and_then(Machine::poll) {
+        while let Some(output) = self.devices[device].poll() {
             assert!(!self.devices[device].stopped || matches!(output, ClientOutput::Done { .. }), "more after the end");
             match output {
                 ClientOutput::Open { link, target } => self.dial(device, link, target.key),
@@ -600,7 +607,7 @@ impl World {
     }
 
     fn drain_relay(&mut self, at: Machined) {
-        while let Some(output) = self.relay_node(at.relay).machines.get_mut(at.machine).and_then(Machine::poll) {
+        while let Some(output) = self.relay_node(at.relay).poll(at.machine) {
             match output {
                 RelayOutput::Link(output) => self.relay_link(at, output),
                 RelayOutput::Store(request) => {
