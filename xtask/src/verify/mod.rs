@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`report`]: outcomes, the table, the closing line. [`cargo_steps`]: what Cargo and its tools check.
 //! - [`purity`]: the core stays free of IO. [`policy`], [`spdx`]: licences, bans, sources, advisories.
-//! - [`links`]: the documentation's links. [`locks`]: what npm's lock files may say.
+//! - [`model`]: the model checker's search. [`links`]: the documentation's links. [`locks`]: what npm's lock files may say.
 //! - [`window_steps`]: the plugin, its JavaScript package, and the notes app in real windows.
 //!
 //! A step passes, fails, or is skipped for a named reason. With `ZEROK_STRICT=1`, as the build server runs it, a missing tool is a
@@ -12,6 +12,7 @@
 mod cargo_steps;
 mod links;
 mod locks;
+mod model;
 mod policy;
 mod purity;
 mod report;
@@ -53,6 +54,7 @@ const STEPS: &[Step] = &[
     Step { id: "lints", title: "clippy without a warning", check: cargo_steps::lints },
     Step { id: "features", title: "relay and cli build without iroh", check: cargo_steps::features },
     Step { id: "tests", title: "tests", check: cargo_steps::tests },
+    Step { id: "model", title: "every order of events, model checked", check: model::check },
     Step { id: "storms", title: "storms in virtual time", check: cargo_steps::storms },
     Step { id: "plugin", title: "tests of the Tauri plugin and the notes app", check: window_steps::plugin },
     Step { id: "app", title: "two notes apps in real windows", check: window_steps::app },
