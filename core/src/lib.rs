@@ -38,4 +38,6 @@ pub mod rng;
 pub mod seal;
 pub mod time;
 pub mod timers;
+#[cfg(feature = "model")]
+mod unhashed;
 pub mod wire;

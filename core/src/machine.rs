@@ -159,7 +159,7 @@ pub trait StoreRole {
 
 /// What a machine asks of its store. One queue: a load sees every batch emitted before it.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub enum StoreOutput<R: StoreRole> {
     /// Apply all of it or nothing, after every earlier batch, and make it durable.
     Persist {
@@ -179,7 +179,7 @@ pub enum StoreOutput<R: StoreRole> {
 
 /// What the store answers.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub enum StoreInput<R: StoreRole> {
     /// This batch and all before it are durable. A batch whose role has outcomes is reported by itself.
     Persisted {

@@ -192,7 +192,7 @@ enum Responding {
 }
 
 /// What a responder needs once message 1 is there.
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 struct Waiting {
     secret: LinkSecret,
     draw: Draw,

@@ -15,6 +15,7 @@ use crate::{
 
 /// A request of the application.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "model", derive(Hash))]
 pub enum ClientCommand {
     /// Start syncing. Without a group it makes device keys and a group of one, offline too. Idempotent: to be said at every start,
     /// and each time those are reported again who want a full push.
@@ -99,6 +100,7 @@ pub enum Lifecycle {
 
 /// A good answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "model", derive(Hash))]
 pub enum Reply {
     /// Done.
     Done,
@@ -137,7 +139,7 @@ pub enum Reply {
 }
 
 /// An answer to a pull.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Pulled {
     /// In order of cursor.
     pub blobs: Vec<Blob>,
@@ -150,7 +152,7 @@ pub struct Pulled {
 }
 
 /// A received blob, opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Blob {
     /// The same on every device.
     pub id: BlobId,
@@ -182,7 +184,7 @@ impl From<Code> for Rejection {
 }
 
 /// Something the application may want to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ClientEvent {
     /// The status changed.
     Status(Status),
@@ -270,7 +272,7 @@ pub enum ClientEvent {
 }
 
 /// Everything there is to see of a client.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Report {
     /// The status.
     pub status: Status,

@@ -25,7 +25,7 @@ use crate::{
 
 /// What one input leads to.
 #[derive(Debug, Default)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Batch {
     pub(super) ops: Vec<ClientOp>,
     pub(super) effects: Vec<Effect>,
@@ -37,7 +37,7 @@ pub(super) struct Batch {
 
 /// A consequence that waits for its batch.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) enum Effect {
     /// Answer a command.
     Done { command: CommandId, result: Result<Reply, Rejection> },

@@ -40,7 +40,7 @@ const AFTER_REFILL: Duration = Duration::from_secs(3600 + 600);
 
 /// Why a blob is held.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) enum Why {
     /// Its key is unknown.
     Key,
@@ -57,7 +57,7 @@ pub(super) enum Why {
 }
 
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 struct Held {
     cursor: Cursor,
     blob: Bytes,
@@ -75,7 +75,7 @@ struct Claimed {
 }
 
 /// One reading of the log beside the relay cursor.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 struct Scan {
     at: Cursor,
     until: Cursor,
@@ -88,7 +88,7 @@ struct Scan {
 
 /// What is held, and the scan.
 #[derive(Debug, Default)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Gaps {
     held: BTreeMap<Digest, Held>,
     bytes: usize,

@@ -29,7 +29,7 @@ use crate::{
 
 /// A group and this device's place in it.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Group {
     pub(super) keys: DeviceKeys,
     pub(super) device: DeviceId,
@@ -48,7 +48,7 @@ pub(super) struct Group {
 
 /// A roster record as it is kept.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 struct Kept {
     number: u64,
     hash: RecordHash,

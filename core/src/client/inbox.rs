@@ -24,7 +24,7 @@ const WAIT: Duration = Duration::from_secs(10);
 const AGES: usize = 1024;
 
 /// A pull on its way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub(super) struct Reading {
     pub(super) command: CommandId,
     after: Position,
@@ -34,7 +34,7 @@ pub(super) struct Reading {
 
 /// Positions and sizes of the inbox.
 #[derive(Debug, Default)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Inbox {
     rows: VecDeque<(Position, u32)>,
     acked: Position,

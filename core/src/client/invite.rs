@@ -34,7 +34,7 @@ const ADMISSION: usize = MAX_ADD_BLOB + 4;
 
 /// An invite that is open.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct OpenInvite {
     command: Option<CommandId>,
     code: PairingCode,

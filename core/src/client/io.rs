@@ -13,7 +13,7 @@ use crate::{
 
 /// What may happen to a client.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub enum ClientInput {
     /// Time passed.
     Tick,
@@ -33,7 +33,7 @@ pub enum ClientInput {
 
 /// What a client asks of its driver.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub enum ClientOutput {
     /// Dial the relay by any of its transports.
     Open {

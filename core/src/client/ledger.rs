@@ -62,7 +62,7 @@ pub(super) struct StoredIdentity {
 }
 
 /// Positions, settings and what is known of other devices.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default, Hash)]
 pub(super) struct Ledger {
     pub(super) enabled: bool,
     /// The current incarnation; zeros without a group.
@@ -167,7 +167,7 @@ impl fmt::Debug for Watched {
 }
 
 /// The place in the relay's log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Hash)]
 pub(super) struct Place {
     pub(super) relay: RelayId,
     pub(super) cursor: Cursor,

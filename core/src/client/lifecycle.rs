@@ -29,7 +29,7 @@ const CLOSING: Duration = Duration::from_millis(500);
 
 /// What the platform last said.
 #[derive(Debug, Default)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Platform {
     started: bool,
     no_network: bool,

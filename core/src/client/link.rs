@@ -40,7 +40,7 @@ const MESSAGE_WEIGHT: usize = 64;
 
 /// One link.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Link {
     pub(super) id: LinkId,
     pub(super) purpose: Purpose,
@@ -67,7 +67,7 @@ pub(super) struct Link {
 }
 
 /// What a link is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Purpose {
     /// Syncing as a member.
     Member,
@@ -76,7 +76,7 @@ pub(super) enum Purpose {
 }
 
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 enum LinkPhase {
     Dialling,
     Opening(Box<Initiator>),
@@ -177,7 +177,7 @@ impl Client {
     pub(super) fn link_input(&mut self, input: LinkInput) {
         let link = link_of(&input);
         if self.link.as_ref().is_none_or(|known| known.id != link) {
-            self.stale_inputs += 1;
+            self.stale_inputs.0 += 1;
             return;
         }
         match input {

@@ -105,7 +105,7 @@ pub struct ClientConfig {
 
 /// One device of one group.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub struct Client {
     config: ClientConfig,
     draws: Draws,
@@ -153,10 +153,15 @@ pub struct Client {
     last_error: Option<Code>,
     reported: Option<Status>,
     /// Links and inputs that came too late, for diagnosis.
-    stale_inputs: u64,
+    stale_inputs: Tally,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A number that nothing in a machine reads.
+#[derive(Debug)]
+#[cfg_attr(feature = "model", derive(Clone))]
+pub(crate) struct Tally(u64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Phase {
     Loading,
     Ready,
@@ -168,7 +173,7 @@ enum Phase {
 
 /// A query under way.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 enum Load {
     Open,
     /// Bytes of these rows, on their way out.
@@ -180,7 +185,7 @@ enum Load {
     Reissue(Vec<OutboxId>),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Timer {
     Redial,
     Handshake,
@@ -204,7 +209,7 @@ enum Timer {
 
 /// One stream of randomness for each use.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 struct Draws {
     link: Draw,
     keys: Draw,
@@ -263,7 +268,7 @@ impl Client {
             syncs: Syncs::default(),
             last_error: None,
             reported: None,
-            stale_inputs: 0,
+            stale_inputs: Tally(0),
         };
         client.load(store::ClientQuery::Open, Load::Open);
         client
@@ -283,7 +288,7 @@ impl Client {
 
     /// Inputs for links that were over, for diagnosis.
     pub fn stale_inputs(&self) -> u64 {
-        self.stale_inputs
+        self.stale_inputs.0
     }
 
     /// The wall clock, carried forward from when it was last reported.

@@ -30,7 +30,7 @@ const RECENT: usize = 256;
 const LANES: [Lane; 2] = [Lane::Control, Lane::Data];
 
 /// The outbox.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(super) struct Outbox {
     rows: BTreeMap<OutboxId, OutboxEntry>,
     by_digest: BTreeMap<Digest, OutboxId>,
@@ -57,7 +57,7 @@ pub(super) struct Outbox {
 }
 
 /// A lane that the relay refused.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 struct Refused {
     code: WireCode,
     /// It was said on this link, which will hear the same again.

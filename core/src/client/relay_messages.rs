@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// What a pull under way is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Pulling {
     /// The log, from the relay cursor as it stood.
     Log(Cursor),

@@ -31,7 +31,7 @@ const BELIEVED: u8 = 2;
 
 /// How this device's own chains stood when the store was read.
 #[derive(Debug, Default)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Opening {
     read: bool,
     streams: Vec<(StreamId, Stream)>,

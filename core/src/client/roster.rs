@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A member as the roster knows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Member {
     pub(super) public: DevicePublic,
     pub(super) name: String,
@@ -34,7 +34,7 @@ pub(super) struct Member {
 }
 
 /// An ADD, as far as it takes to choose between two.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Admission {
     lane: StreamId,
     seq: u64,
@@ -43,7 +43,7 @@ struct Admission {
     knew: BTreeMap<StreamId, u64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Renamed {
     inc: Incarnation,
     seq: u64,
@@ -51,7 +51,7 @@ struct Renamed {
 }
 
 /// The members, by id.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub(super) struct Roster {
     members: BTreeMap<DeviceId, Member>,
     /// The record that founded the group.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The client's store vocabulary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClientStore {}
 
 impl StoreRole for ClientStore {
@@ -159,7 +159,7 @@ pub enum ClientQuery {
 }
 
 /// The answer to a [`ClientQuery`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ClientAnswer {
     /// To `Open`.
     Opened(Box<ClientImage>),
@@ -170,7 +170,7 @@ pub enum ClientAnswer {
 }
 
 /// A client's store as it was found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct ClientImage {
     /// The counter kept beside the store key, outside the database.
     pub reserved: u64,

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Syncs under way.
 #[derive(Debug, Default)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Syncs {
     open: Vec<SyncNow>,
     /// Pulls of the log sent so far. One is under way at most, so an answer is to the newest.
@@ -25,7 +25,7 @@ pub(super) struct Syncs {
 }
 
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 struct SyncNow {
     command: CommandId,
     through: Option<OutboxId>,

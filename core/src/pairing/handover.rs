@@ -30,6 +30,7 @@ const BASELINE: usize = 8 + 8 + 1 + 8 + 16;
 
 /// Everything that makes a device a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "model", derive(Hash))]
 pub struct Handover {
     /// The group.
     pub group: GroupId,

@@ -117,6 +117,7 @@ pub enum QrFault {
 
 /// An invite of either sort.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "model", derive(Hash))]
 pub enum Invite {
     /// Typed.
     Code(PairingCode),

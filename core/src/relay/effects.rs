@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A deadline of the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Timer {
     /// The link must have proven itself.
     Handshake(LinkId),
@@ -45,7 +45,7 @@ pub(super) enum Timer {
 
 /// What happens once a batch is durable, or has failed.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) enum Consequence {
     /// Answer the pusher, tell the subscribers.
     Append { link: LinkId, group: GroupId, lane: Lane, blobs: Vec<(Digest, Option<Bytes>)>, weight: usize },
@@ -75,7 +75,7 @@ impl Consequence {
 }
 
 /// What an answer of the store is for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub(super) enum Purpose {
     /// To start, or to go on after the store was full.
     Open,
@@ -93,7 +93,7 @@ pub(super) enum Purpose {
 
 /// The outward side of the machine.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Effects {
     pub(super) now: Time,
     pub(super) limits: RelayLimits,

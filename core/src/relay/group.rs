@@ -46,7 +46,7 @@ const UNSEEN: Digest = Digest([0; 16]);
 
 /// One group with at least one link on this machine.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Group {
     /// Links from message 1 on.
     pub(super) watchers: usize,

@@ -9,7 +9,7 @@ use crate::{
 
 /// What may happen to a relay machine.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub enum RelayInput {
     /// Time passed.
     Tick,
@@ -29,7 +29,7 @@ pub enum RelayInput {
 
 /// What a relay machine asks of its driver.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub enum RelayOutput {
     /// On a link.
     Link(LinkOutput),

@@ -45,7 +45,7 @@ const MAX_OWN: usize = 8;
 
 /// One link.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Link {
     pub(super) id: LinkId,
     pub(super) origin: Origin,
@@ -71,7 +71,7 @@ pub(super) struct Link {
 
 /// How far a link has got.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) enum Stage {
     /// Message 1 is awaited.
     Opening(Box<Responder>),
@@ -87,7 +87,7 @@ pub(super) enum Stage {
 
 /// A link between message 1 and message 2.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Greeting {
     pub(super) responder: Responder,
     pub(super) member: Member,
@@ -96,7 +96,7 @@ pub(super) struct Greeting {
 
 /// A link with a channel.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Talk {
     pub(super) channel: Channel,
     pub(super) party: Party,
@@ -105,7 +105,7 @@ pub(super) struct Talk {
 
 /// Who is on the other side.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) enum Party {
     /// A member of a group.
     Member(Box<Member>),
@@ -115,7 +115,7 @@ pub(super) enum Party {
 
 /// A group's member on a link: a cursor, not a queue.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Member {
     pub(super) group: GroupId,
     pub(super) access: AccessKey,
@@ -134,7 +134,7 @@ pub(super) struct Member {
 
 /// Mailbox requests of one link.
 #[derive(Debug, Default)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Mail {
     /// A mailbox is being opened or claimed; what follows waits for the outcome.
     pub(super) attaching: bool,

@@ -38,7 +38,7 @@ use crate::{
 const MAIL_WEIGHT: usize = 256;
 
 /// A link on one side of a mailbox.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Attachment {
     link: LinkId,
     /// The other mailbox of the same invite, for its creator.

@@ -93,7 +93,7 @@ impl Clone for RelayConfig {
 
 /// A relay machine.
 #[derive(Debug)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub struct Relay {
     config: RelayConfig,
     fx: Effects,
@@ -129,7 +129,7 @@ pub struct Relay {
     ask_again: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Phase {
     Serving,
     Draining,

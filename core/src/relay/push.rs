@@ -39,11 +39,11 @@ const BLOB_WEIGHT: usize = 96;
 
 /// Both lanes of a member's link.
 #[derive(Debug, Default)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Lanes([LaneState; 2]);
 
 #[derive(Debug, Default)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 struct LaneState {
     waiting: Vec<(Digest, Bytes)>,
     flying: bool,
@@ -51,7 +51,7 @@ struct LaneState {
 }
 
 /// Whether the lane still takes blobs.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 enum End {
     /// It does.
     #[default]

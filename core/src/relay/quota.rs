@@ -13,7 +13,7 @@ use crate::time::{Duration, Time};
 const MICROS: u128 = 1_000_000;
 
 /// Buckets by key, all of one size and refill.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Buckets<K> {
     size: u64,
     per_second: u64,
@@ -24,7 +24,7 @@ pub(super) struct Buckets<K> {
     by_use: BTreeMap<u64, K>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 struct Bucket {
     /// In millionths, so that a slow refill is not lost to rounding however often it is asked.
     level: u128,
@@ -86,7 +86,7 @@ impl<K: Copy + Ord> Buckets<K> {
 
 /// Things an owner may have had within a time. Each holds its slot until its time is over, ended before or not: what it left on the
 /// disk stays that long too.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Slots<O, T> {
     each: usize,
     all: usize,

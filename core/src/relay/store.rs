@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The relay's store vocabulary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RelayStore {}
 
 impl StoreRole for RelayStore {

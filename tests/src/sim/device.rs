@@ -7,7 +7,7 @@ use zerok_core::{
     client::{
         Client, ClientConfig,
         command::{ClientEvent, Rejection, Reply},
-        io::ClientInput,
+        io::{ClientInput, ClientOutput},
         status::{ConnectionState, Indicator},
         store::ClientStore,
         verdict::Verdict,
@@ -22,7 +22,7 @@ use zerok_core::{
 };
 
 use super::{path::Path, world::LATE};
-use crate::store::client::MemoryClientStore;
+use crate::{recorder::Tape, store::client::MemoryClientStore};
 
 /// What a device's disk does to the next batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,10 @@ pub struct DeviceNode {
     pub(super) next_command: CommandId,
     pub(super) queue: Vec<StoreOutput<ClientStore>>,
     pub(super) link: Option<LinkId>,
+    /// What went into the running process and came out of it, if anybody wants to know.
+    pub(super) tape: Option<Tape<Client>>,
+    /// The same of processes that have ended.
+    pub(super) tapes: Vec<Tape<Client>>,
     number: u8,
     kind: ChannelKind,
     limits: ClientLimits,
@@ -137,6 +141,8 @@ impl DeviceNode {
             next_command: CommandId(0),
             queue: Vec::new(),
             link: None,
+            tape: None,
+            tapes: Vec::new(),
             number,
             kind,
             limits,
@@ -170,9 +176,35 @@ impl DeviceNode {
         self.client = Some(Client::new(config, Seed::new(seed), now));
     }
 
+    /// Puts the running process on tape from now on.
+    pub(super) fn record(&mut self) {
+        self.tape = self.client.clone().map(Tape::new);
+    }
+
+    /// Tells the machine something.
+    pub(super) fn handle(&mut self, now: Time, input: ClientInput) {
+        let Some(client) = &mut self.client else { return };
+        let kept = self.tape.is_some().then(|| input.clone());
+        let answer = client.handle(now, input);
+        if let (Some(tape), Some(input)) = (&mut self.tape, kept) {
+            tape.told(now, input, answer);
+        }
+        answer.expect("the simulation is a correct driver");
+    }
+
+    /// Takes what the machine gives.
+    pub(super) fn poll(&mut self) -> Option<ClientOutput> {
+        let output = self.client.as_mut()?.poll();
+        if let Some(tape) = &mut self.tape {
+            tape.gave(output.clone());
+        }
+        output
+    }
+
     /// The process is gone; what was not written is lost.
     pub(super) fn crash(&mut self) {
         self.client = None;
+        self.tapes.extend(self.tape.take());
         self.asleep = None;
         self.missed.clear();
         self.queue.clear();

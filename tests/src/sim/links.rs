@@ -99,6 +99,7 @@ impl World {
             LinkOutput::Transmit { link, bytes } => {
                 self.devices[device].unwritten += bytes.len();
                 let Some(index) = self.wires.iter().position(|w| w.device == device && w.device_link == link) else {
+                    self.transcript.note(self.now, name, "says something into a dead link");
                     let written = LinkInput::Written { link, len: bytes.len() };
                     self.later(device, Duration::ZERO, ClientInput::Link(written));
                     return self.tell_impostor(device, link, bytes);

@@ -12,6 +12,7 @@ mod links;
 mod path;
 mod relay;
 mod tap;
+mod tapes;
 mod transcript;
 mod world;
 
@@ -21,6 +22,7 @@ pub use self::{
     path::Path,
     relay::RelayNode,
     tap::{Said, Tap},
+    tapes::Tapes,
     transcript::Transcript,
     world::{Happened, Node, World},
 };

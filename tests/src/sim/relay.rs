@@ -7,14 +7,18 @@ use zerok_core::{
     channel::ChannelKind,
     ids::{LinkId, RelayId, RelayKey},
     limits::RelayLimits,
-    machine::StoreOutput,
-    relay::{Relay, RelayConfig, store::RelayStore},
+    machine::{Machine, StoreOutput},
+    relay::{
+        Relay, RelayConfig,
+        io::{RelayInput, RelayOutput},
+        store::RelayStore,
+    },
     rng::Seed,
     seal::keys::LinkSecret,
     time::{Duration, Time},
 };
 
-use crate::store::relay::MemoryRelayStore;
+use crate::{recorder::Tape, store::relay::MemoryRelayStore};
 
 /// A relay of the simulation.
 pub struct RelayNode {
@@ -40,6 +44,10 @@ pub struct RelayNode {
     pub(super) life: u64,
     pub(super) next_link: LinkId,
     pub(super) next_machine: usize,
+    /// What went into each running machine and came out of it; empty when nobody wants to know.
+    pub(super) running: Vec<Tape<Relay>>,
+    /// The same of machines that have ended.
+    pub(super) tapes: Vec<Tape<Relay>>,
     secret: [u8; 32],
     kind: ChannelKind,
     limits: RelayLimits,
@@ -62,6 +70,8 @@ impl RelayNode {
             life: 0,
             next_link: LinkId(0),
             next_machine: 0,
+            running: Vec::new(),
+            tapes: Vec::new(),
             secret: [99; 32],
             kind,
             limits,
@@ -92,7 +102,33 @@ impl RelayNode {
         sibling
     }
 
+    /// Puts the running machines on tape from now on.
+    pub(super) fn record(&mut self) {
+        self.running = self.machines.iter().cloned().map(Tape::new).collect();
+    }
+
+    /// Tells one of its machines something, if it runs.
+    pub(super) fn handle(&mut self, machine: usize, now: Time, input: RelayInput) {
+        let Some(relay) = self.machines.get_mut(machine) else { return };
+        let kept = (!self.running.is_empty()).then(|| input.clone());
+        let answer = relay.handle(now, input);
+        if let (Some(tape), Some(input)) = (self.running.get_mut(machine), kept) {
+            tape.told(now, input, answer);
+        }
+        answer.expect("the simulation is a correct driver");
+    }
+
+    /// Takes what one of its machines gives.
+    pub(super) fn poll(&mut self, machine: usize) -> Option<RelayOutput> {
+        let output = self.machines.get_mut(machine)?.poll();
+        if let Some(tape) = self.running.get_mut(machine) {
+            tape.gave(output.clone());
+        }
+        output
+    }
+
     pub(super) fn crash(&mut self) {
+        self.tapes.append(&mut self.running);
         self.machines.clear();
         self.queues.clear();
         self.disk_owed.clear();

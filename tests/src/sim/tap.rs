@@ -17,6 +17,8 @@ pub struct Tap {
     buffer: BytesMut,
     assembly: BytesMut,
     frames: u64,
+    /// The first frame was too short for any handshake.
+    hinted: bool,
 }
 
 /// What passed.
@@ -30,6 +32,8 @@ pub enum Said {
     ToDevice(ToDevice),
     /// The answer to it.
     Open,
+    /// The relay's plain word that it cannot answer, before it closes.
+    Hint,
 }
 
 impl Tap {
@@ -61,6 +65,8 @@ impl Tap {
         while let Some((first, message)) = self.next(MESSAGE_2) {
             if !first {
                 said.extend(codec::decode_to_device(message).ok().map(Said::ToDevice));
+            } else if self.hinted {
+                said.push(Said::Hint);
             } else if message.is_empty() {
                 said.push(Said::Open);
             } else if let Ok((welcome, page)) = codec::decode_second_flight(message) {
@@ -81,6 +87,7 @@ impl Tap {
             let frame = self.buffer.split_to(len).freeze();
             self.frames += 1;
             if self.frames == 1 {
+                self.hinted = frame.len() < header;
                 return Some((true, frame.slice(header.min(frame.len())..)));
             }
             self.assembly.extend_from_slice(&frame[1..frame.len() - TAG]);

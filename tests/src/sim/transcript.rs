@@ -6,16 +6,20 @@ use zerok_core::{
     client::{
         command::{ClientCommand, ClientEvent, Rejection, Reply},
         store::ClientOp,
+        verdict::Verdict,
     },
-    ids::{BatchId, BlobId, CommandId, Digest},
+    ids::{BatchId, BlobId, CommandId, DeviceId, Digest, Incarnation, Lane},
     machine::{StoreInput, StoreOutput},
-    relay::store::{RelayOp, RelayStore},
+    relay::store::{RelayOp, RelayOutcome, RelayStore, Stored},
     seal::record::Kind,
     time::Time,
-    wire::message::{ToDevice, ToRelay},
+    wire::message::{Request, ToDevice, ToRelay},
 };
 
 use super::tap::Said;
+
+/// Marks a device's name for each time it began to count anew: `laptop′/1` is not `laptop/1`.
+const RUN: &str = "′";
 
 /// The story of a run.
 #[derive(Default)]
@@ -23,6 +27,10 @@ pub struct Transcript {
     lines: Vec<String>,
     blobs: BTreeMap<Digest, String>,
     ids: BTreeMap<BlobId, String>,
+    /// The runs of each device's counters, in order of appearance.
+    runs: BTreeMap<String, Vec<Incarnation>>,
+    /// Devices by what they are heard to have written, or to be called.
+    devices: BTreeMap<DeviceId, String>,
     /// The last status told of each device, in words: a reader cares for what changed in them.
     statuses: BTreeMap<String, String>,
     quiet: bool,
@@ -71,12 +79,22 @@ impl Transcript {
             return;
         }
         for (entry, _) in super::world::names(ops) {
-            let name = match Kind::of(entry.kind) {
+            let runs = self.runs.entry(who.into()).or_default();
+            let run = runs.iter().position(|inc| *inc == entry.inc).unwrap_or(runs.len());
+            if run == runs.len() {
+                runs.push(entry.inc);
+            }
+            let who = format!("{who}{}", RUN.repeat(run));
+            let kind = Kind::of(entry.kind);
+            let name = match kind {
                 Some(Kind::Data) => format!("{who}/{}", entry.seq),
                 Some(kind) => format!("{who}/{}", format!("{kind:?}").to_lowercase()),
                 None => format!("{who}/?"),
             };
-            self.ids.insert(entry.blob_id, name.clone());
+            // Heads go by the id of the record before them.
+            if kind != Some(Kind::Heads) {
+                self.ids.insert(entry.blob_id, name.clone());
+            }
             self.blobs.insert(entry.digest, name);
         }
     }
@@ -125,10 +143,12 @@ impl Transcript {
                     let names: Vec<String> = append.blobs.iter().map(|(digest, _)| self.blob(*digest)).collect();
                     format!("append {}", names.join(", "))
                 }
-                RelayOp::OpenMailbox { .. } => "mailboxes open".into(),
-                RelayOp::ClaimMailbox { .. } => "mailbox claimed".into(),
-                RelayOp::SendMailbox { side, body, .. } => format!("mailbox from {side:?} ({} B)", body.len()),
-                RelayOp::CloseMailbox { .. } => "mailbox closed".into(),
+                RelayOp::OpenMailbox { .. } => "open mailboxes".into(),
+                RelayOp::ClaimMailbox { .. } => "claim a mailbox".into(),
+                RelayOp::SendMailbox { side, body, .. } => {
+                    format!("mailbox message of the {} ({} B)", format!("{side:?}").to_lowercase(), body.len())
+                }
+                RelayOp::CloseMailbox { .. } => "close a mailbox".into(),
                 RelayOp::Seen { .. } | RelayOp::Sweep { .. } => continue,
             };
             let line = format!("b{}: {what}", batch.0);
@@ -141,7 +161,16 @@ impl Transcript {
 
     /// What became of it.
     pub(super) fn relay_stored(&mut self, now: Time, said: Vec<String>, answer: &StoreInput<RelayStore>) {
-        let word = if matches!(answer, StoreInput::PersistFailed { .. }) { "no room for" } else { "durable" };
+        let refused = |outcome: &RelayOutcome| match outcome {
+            RelayOutcome::Mailbox(result) => result.is_err(),
+            RelayOutcome::Appended { results, .. } => results.iter().any(|one| matches!(one, Stored::Refused(_))),
+            RelayOutcome::Swept(_) => false,
+        };
+        let word = match answer {
+            StoreInput::PersistFailed { .. } => "no room for",
+            StoreInput::Persisted { outcomes, .. } if outcomes.iter().any(refused) => "refused",
+            _ => "durable",
+        };
         for line in said {
             self.line(now, "relay", '=', &format!("{word} {line}"));
         }
@@ -162,6 +191,10 @@ impl Transcript {
             ClientCommand::CreateInvite => "invite".into(),
             ClientCommand::SyncNow => "sync now".into(),
             ClientCommand::Configure(_) => "configure the relay".into(),
+            ClientCommand::SetRelay(_) => "go to another relay".into(),
+            ClientCommand::Leave { force } => if *force { "leave, by force" } else { "leave" }.into(),
+            ClientCommand::CancelInvite => "cancel the invite".into(),
+            ClientCommand::Rename(name) => format!("rename to {name:?}"),
             other => format!("{other:?}").split(['(', ' ']).next().unwrap_or_default().to_lowercase(),
         };
         self.line(now, who, '<', &format!("c{} {what}", id.0));
@@ -205,12 +238,19 @@ impl Transcript {
             }
             ClientEvent::Connected { .. } => "event connected".into(),
             ClientEvent::Disconnected { code } => format!("event disconnected: {}", code.name()),
-            ClientEvent::BlobAvailable { id, .. } => format!("event blob-available {}", self.id(*id)),
+            ClientEvent::BlobAvailable { id, sender, .. } => {
+                let name = self.id(*id);
+                if let Some((writer, _)) = name.split_once('/') {
+                    self.devices.entry(*sender).or_insert_with(|| writer.trim_end_matches(RUN).to_owned());
+                }
+                format!("event blob-available {name}")
+            }
             ClientEvent::BlobSynced { id, .. } => format!("event blob-synced {}", self.id(*id)),
             ClientEvent::BlobReissued { old, new } => {
                 format!("event blob-reissued {} as {}", self.id(*old), self.id(*new))
             }
-            ClientEvent::DeviceJoined { name, wants_full_push, .. } => {
+            ClientEvent::DeviceJoined { device, name, wants_full_push } => {
+                self.devices.entry(*device).or_insert_with(|| name.clone());
                 format!("event device-joined {name:?}, wants full push: {wants_full_push}")
             }
             ClientEvent::Joined { .. } => "event joined".into(),
@@ -219,7 +259,7 @@ impl Transcript {
             ClientEvent::Progress { to_push, to_pull } => {
                 format!("event progress: {to_push} to push, {to_pull} to pull")
             }
-            ClientEvent::Verdict { verdict, .. } => format!("event verdict {verdict:?}"),
+            ClientEvent::Verdict { verdict, .. } => format!("event verdict {}", self.verdict(verdict)),
             ClientEvent::Problem(code) => format!("event problem: {}", code.name()),
         };
         self.line(now, who, '!', &what);
@@ -240,7 +280,7 @@ impl Transcript {
                 Said::ToRelay(ToRelay::MailboxOpen { .. }) => {
                     "open two mailboxes: for the code, for the picture".into()
                 }
-                Said::ToRelay(ToRelay::MailboxClaim { .. }) => "claim the mailbox of the code".into(),
+                Said::ToRelay(ToRelay::MailboxClaim { .. }) => "claim the mailbox of the invite".into(),
                 Said::ToRelay(ToRelay::MailboxClose { .. }) => "close the mailbox".into(),
                 Said::ToRelay(other) => format!("{other:?}").to_lowercase(),
                 _ => continue,
@@ -253,6 +293,7 @@ impl Transcript {
         for said in said {
             let what = match said {
                 Said::Open => "welcome, of no group yet".into(),
+                Said::Hint => "no, in plain: it cannot open this".into(),
                 Said::ToDevice(ToDevice::Welcome(welcome)) => {
                     format!("welcome, head {}, floor {}", welcome.head.0, welcome.floor.0)
                 }
@@ -277,8 +318,16 @@ impl Transcript {
                 }
                 Said::ToDevice(ToDevice::MailboxMessage { body, .. }) => format!("mailbox message ({} B)", body.len()),
                 Said::ToDevice(ToDevice::Error(refusal)) => {
-                    format!("refuses {:?}: {}, {}", refusal.request, refusal.code as u16, refusal.code)
+                    let what = match refusal.request {
+                        Request::Link => "the link",
+                        Request::Push(Lane::Data) => "the push of data",
+                        Request::Push(Lane::Control) => "the push of control records",
+                        Request::Pull => "the pull",
+                        Request::Mailbox(_) => "the mailbox",
+                    };
+                    format!("refuses {what}: {}, {}", refusal.code as u16, refusal.code)
                 }
+                Said::ToDevice(ToDevice::Bye { retry_after }) => format!("bye, come back after {retry_after} ms"),
                 Said::ToDevice(ToDevice::MailboxOpened { .. }) => "the mailbox is yours".into(),
                 Said::ToDevice(ToDevice::MailboxClosed { .. }) => "a mailbox is closed".into(),
                 Said::ToDevice(other) => format!("{other:?}").to_lowercase(),
@@ -286,6 +335,39 @@ impl Transcript {
             };
             self.line(now, "relay", '→', &format!("{to}: {what}"));
         }
+    }
+
+    fn verdict(&self, verdict: &Verdict) -> String {
+        let record = |device: &DeviceId, lane: Lane, seq: u64| match lane {
+            Lane::Data => format!("{}/{seq}", self.device(*device)),
+            Lane::Control => format!("{}/control {seq}", self.device(*device)),
+        };
+        match verdict {
+            Verdict::Tampered { cursor } => format!("tampered: what stands at {}", cursor.0),
+            Verdict::Gap { sender, lane, from, to, expired, by, .. } => {
+                let range = match from == to {
+                    true => record(sender, *lane, *from),
+                    false => format!("{} to {}", record(sender, *lane, *from), record(sender, *lane, *to)),
+                };
+                let expired = if *expired { ", expired perhaps" } else { "" };
+                let by = by.map(|by| format!(", named by {}", self.device(by))).unwrap_or_default();
+                format!("gap: {range} missing{expired}{by}")
+            }
+            Verdict::Fork { sender, lane, seq, by, .. } => {
+                format!("fork: {} knows another {}", self.device(*by), record(sender, *lane, *seq))
+            }
+            Verdict::Equivocation { device, lane, seq, .. } => {
+                format!("equivocation: two records signed as {}", record(device, *lane, *seq))
+            }
+            Verdict::RelayReset => "relay reset: this is not the log that was read".into(),
+            Verdict::MissingEpoch { .. } => "missing epoch: data under a key nobody gave".into(),
+            Verdict::UnknownDevice { .. } => "unknown device: records nobody admitted".into(),
+            Verdict::RestoredTooOften { device } => format!("restored too often: {}", self.device(*device)),
+        }
+    }
+
+    fn device(&self, device: DeviceId) -> String {
+        self.devices.get(&device).cloned().unwrap_or_else(|| "a device".into())
     }
 
     fn blob(&self, digest: Digest) -> String {

@@ -126,6 +126,8 @@ pub struct World {
     pub(super) harms: BTreeSet<(Node, Harm)>,
     /// Links that somebody else than a relay's machine answers.
     pub(super) impostors: Vec<Impostor>,
+    /// Whether every machine is put on tape.
+    pub(super) recording: bool,
     /// What networks roll; see [`super::Path`].
     pub(super) dice: u64,
 }
@@ -159,6 +161,7 @@ impl World {
             watched: None,
             harms: BTreeSet::new(),
             impostors: Vec::new(),
+            recording: false,
             dice: 1,
         };
         world.start_relay();
@@ -213,6 +216,9 @@ impl World {
     pub fn start_device_quietly(&mut self, device: usize) {
         self.transcript.note(self.now, self.devices[device].name, "start");
         self.devices[device].start(self.now);
+        if self.recording {
+            self.devices[device].record();
+        }
         self.drain_device(device);
         self.tell_clock(device);
     }
@@ -232,9 +238,12 @@ impl World {
     /// Starts the process of one of the relays.
     pub fn start_relay_of(&mut self, relay: usize) {
         self.transcript.note(self.now, "relay", "start");
-        let now = self.now;
+        let (now, recording) = (self.now, self.recording);
         let node = self.relay_node(relay);
         node.start(now);
+        if recording {
+            node.record();
+        }
         for machine in 0..node.machines.len() {
             self.drain_relay(Machined { relay, machine });
         }
@@ -526,12 +535,12 @@ impl World {
         {
             node.unwritten -= len;
         }
-        if let Some(client) = &mut node.client {
-            client.handle(now, input).expect("the simulation is a correct driver");
+        if node.client.is_some() {
+            node.handle(now, input);
             match node.driver {
                 Driver::Lazy => {}
                 Driver::Eager => {
-                    client.handle(now, ClientInput::Tick).expect("a tick is never a mistake");
+                    node.handle(now, ClientInput::Tick);
                     self.harm_device(device, Harm::Ticked);
                 }
                 Driver::Sluggish => {
@@ -549,10 +558,8 @@ impl World {
 
     pub(super) fn tell_relay(&mut self, at: Machined, input: RelayInput) {
         let now = self.now;
-        if let Some(relay) = self.relay_node(at.relay).machines.get_mut(at.machine) {
-            relay.handle(now, input).expect("the simulation is a correct driver");
-            self.drain_relay(at);
-        }
+        self.relay_node(at.relay).handle(at.machine, now, input);
+        self.drain_relay(at);
     }
 
     /// What was on its way over a link is lost with it.
@@ -592,7 +599,7 @@ impl World {
     }
 
     fn drain_device(&mut self, device: usize) {
-        while let Some(output) = self.devices[device].client.as_mut().and_then(Machine::poll) {
+        while let Some(output) = self.devices[device].poll() {
             assert!(!self.devices[device].stopped || matches!(output, ClientOutput::Done { .. }), "more after the end");
             match output {
                 ClientOutput::Open { link, target } => self.dial(device, link, target.key),
@@ -633,7 +640,7 @@ impl World {
     }
 
     fn drain_relay(&mut self, at: Machined) {
-        while let Some(output) = self.relay_node(at.relay).machines.get_mut(at.machine).and_then(Machine::poll) {
+        while let Some(output) = self.relay_node(at.relay).poll(at.machine) {
             match output {
                 RelayOutput::Link(output) => self.relay_link(at, output),
                 RelayOutput::Store(request) => {

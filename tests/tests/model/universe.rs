@@ -8,8 +8,9 @@
 //! machine that is ticked, and others may well be late.
 
 use std::{
-    collections::VecDeque,
-    fmt::{self, Write as _},
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    fmt,
     hash::{DefaultHasher, Hash, Hasher},
 };
 
@@ -122,8 +123,9 @@ pub(crate) struct Universe {
     now: Time,
     /// What an observer of all disks and screens knows.
     pub(crate) witness: Witness,
-    /// Of everything above. Two states are one when everything a machine could act on is the same; randomness to come is not
-    /// looked at: it changes bytes, not behaviour.
+    /// Of everything above. Two states are one when everything a machine could act on is the same; what the core leaves out of its
+    /// hashes (randomness to come, statistics, secrets) changes bytes or nothing, not behaviour. Time counts: it stands still but for
+    /// ticks, so that no two states differ in it alone before the one tick of a path.
     fingerprint: u64,
 }
 
@@ -139,7 +141,7 @@ impl Universe {
     ) -> Self {
         let now = Time(0);
         let devices = devices.into_iter().map(|(store, key, pushes)| DeviceNode {
-            client: client(key, 0, now),
+            client: opened(key, 0, now, &store),
             store,
             key,
             pending: VecDeque::new(),
@@ -248,18 +250,13 @@ impl Universe {
 
     fn print(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (self.budget, self.now, &self.witness, &self.relay.store).hash(&mut hasher);
+        (self.budget, self.now, &self.witness).hash(&mut hasher);
+        (&self.relay.store, &self.relay.machine, &self.relay.pending).hash(&mut hasher);
         for device in &self.devices {
-            device.store.hash(&mut hasher);
+            (&device.store, &device.client, &device.pending, &device.pushes).hash(&mut hasher);
             if let Some(wire) = &device.wire {
                 (wire.device_link, wire.relay_link, &wire.up, &wire.down).hash(&mut hasher);
             }
-        }
-        // Machines have no hash of their own; what they print leaves out keys and randomness only. Writing into a hasher cannot fail.
-        let mut printed = Printed(&mut hasher);
-        let _ = write!(printed, "{:?}{:?}", self.relay.machine, self.relay.pending);
-        for device in &self.devices {
-            let _ = write!(printed, "{:?}{:?}{:?}", device.client, device.pending, device.pushes);
         }
         hasher.finish()
     }
@@ -324,7 +321,7 @@ impl Universe {
         node.pending.clear();
         node.lives += 1;
         node.commands = CommandId(0);
-        node.client = client(node.key, node.lives, self.now);
+        node.client = opened(node.key, node.lives, self.now, &node.store);
         self.started(device);
     }
 
@@ -470,6 +467,30 @@ impl DeviceNode {
     }
 }
 
+thread_local! {
+    /// Processes that have just read their store. Opening one judges every key in it, which is most of what a restart costs, and
+    /// a search restarts over the same few stores from a hundred thousand states.
+    static OPENED: RefCell<BTreeMap<u64, Client>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// A new process that has asked its store what there is, and was told.
+fn opened(key: [u8; 32], life: u8, now: Time, store: &MemoryClientStore) -> Client {
+    let mut hasher = DefaultHasher::new();
+    (key, life, now, store).hash(&mut hasher);
+    let place = hasher.finish();
+    if let Some(client) = OPENED.with_borrow(|known| known.get(&place).cloned()) {
+        return client;
+    }
+    let mut client = client(key, life, now);
+    let Some(ClientOutput::Store(StoreOutput::Load { load, query })) = client.poll() else {
+        unreachable!("a client begins by asking its store");
+    };
+    let answer = StoreInput::Loaded { load, answer: Ok(store.load(&query)) };
+    client.handle(now, ClientInput::Store(answer)).expect("the search is a correct driver");
+    OPENED.with_borrow_mut(|known| known.insert(place, client.clone()));
+    client
+}
+
 fn client(key: [u8; 32], life: u8, now: Time) -> Client {
     let mut seed = key;
     seed[1] = life;
@@ -505,15 +526,5 @@ impl Hash for Universe {
 impl PartialEq for Universe {
     fn eq(&self, other: &Self) -> bool {
         self.fingerprint == other.fingerprint
-    }
-}
-
-/// Feeds what is printed to a hasher.
-struct Printed<'a>(&'a mut DefaultHasher);
-
-impl fmt::Write for Printed<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.write(text.as_bytes());
-        Ok(())
     }
 }

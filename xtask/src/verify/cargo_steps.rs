@@ -1,7 +1,7 @@
 //! The steps that Cargo and its tools carry out.
 
 use super::{
-    Mode,
+    Mode, model,
     report::{Outcome, Skip},
 };
 use crate::{
@@ -19,7 +19,7 @@ fn packages() -> Vec<&'static str> {
     if window::libraries() { vec!["--workspace"] } else { without_window() }
 }
 
-fn without_window() -> Vec<&'static str> {
+pub(super) fn without_window() -> Vec<&'static str> {
     window::CRATES
         .iter()
         .fold(vec!["--workspace"], |arguments, package| [arguments, vec!["--exclude", package]].concat())
@@ -63,18 +63,19 @@ fn tested(packages: &[&str], mode: Mode) -> Result<Outcome, Failure> {
     }
     // Tests of one crate then share a process, and nothing keeps the heavy ones apart.
     println!("cargo-nextest is not installed; falling back to cargo test");
-    shell::run(shell::cargo(["test", "--lib", "--bins", "--tests"]).args(packages))?;
+    let mut command = shell::cargo(["test", "--lib", "--bins", "--tests"]);
+    shell::run(command.args(packages).args(["--", "--skip", model::SEARCH]))?;
     Ok(Outcome::Passed("by cargo test, as cargo-nextest is not installed".to_owned()))
 }
 
-/// The tests of some packages.
+/// The tests of some packages, less the one that is a step of its own.
 pub(super) fn nextest(packages: &[&str], mode: Mode) -> Result<(), Failure> {
     let profile = match mode {
         Mode::Usual => "default",
         Mode::Strict => "ci",
     };
     let mut command = shell::cargo(["nextest", "run", "--profile", profile]);
-    shell::run(command.args(packages).args(mode.locked()))
+    shell::run(command.args(packages).args(mode.locked()).arg("-E").arg(format!("not test(={})", model::SEARCH)))
 }
 
 /// The story of the README, short: it ends well only if both devices hold the same in the end.

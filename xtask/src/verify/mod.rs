@@ -4,7 +4,8 @@
 //! - [`report`]: outcomes, the table, the closing line. [`cargo_steps`]: what Cargo and its tools check.
 //! - [`purity`]: the core stays free of IO. [`policy`], [`spdx`]: licences, bans, sources, advisories.
 //! - [`instructions`]: what a blob costs the core, compared with what it did.
-//! - [`bugs`]: the checks themselves can fail. [`links`]: the documentation's links. [`locks`]: what npm's lock files may say.
+//! - [`model`]: the model checker's search. [`bugs`]: the checks themselves can fail.
+//! - [`links`]: the documentation's links. [`locks`]: what npm's lock files may say.
 //! - [`window_steps`]: the plugin, its JavaScript package, and the notes app in real windows.
 //!
 //! A step passes, fails, or is skipped for a named reason. With `ZEROK_STRICT=1`, as the build server runs it, a missing tool is a
@@ -15,6 +16,7 @@ mod cargo_steps;
 mod instructions;
 mod links;
 mod locks;
+mod model;
 mod policy;
 mod purity;
 mod report;
@@ -57,6 +59,7 @@ const STEPS: &[Step] = &[
     Step { id: "features", title: "relay and cli without iroh and keychain", check: cargo_steps::features },
     Step { id: "tests", title: "tests", check: cargo_steps::tests },
     Step { id: "demo", title: "the demo, over both transports", check: cargo_steps::demo },
+    Step { id: "model", title: "every order of events, model checked", check: model::check },
     Step { id: "storms", title: "storms in virtual time", check: cargo_steps::storms },
     Step { id: "bugs", title: "seeded bugs, each caught by a storm or the model", check: bugs::check },
     Step { id: "plugin", title: "tests of the Tauri plugin and the notes app", check: window_steps::plugin },

@@ -1,4 +1,4 @@
-//! What holds in every run: whatever happens to devices, disks, networks and platforms, once it is over everything is everywhere.
+//! Two devices, a relay, and whatever happens to them.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -17,7 +17,7 @@ use zerok_testkit::sim::{Disk, World};
 
 /// Something that happens to a device or to all.
 #[derive(Debug, Clone)]
-enum Happening {
+pub(crate) enum Happening {
     Push(usize),
     Signal(usize, Lifecycle),
     Kill(usize),
@@ -35,7 +35,7 @@ enum Happening {
     Wait(u64),
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+pub(crate) fn happening() -> impl Strategy<Value = Happening> {
     let device = 0..2_usize;
     let signal = prop_oneof![
         Just(Lifecycle::Started),
@@ -64,18 +64,23 @@ fn happening() -> impl Strategy<Value = Happening> {
 }
 
 /// A run, and what is known of its pushes.
-struct Run {
-    world: World,
+pub(crate) struct Run {
+    pub(crate) world: World,
     /// Per device, what was pushed: the text, the process that did, the command, and the answer once there is one.
-    pushed: [Vec<(String, u64, CommandId)>; 2],
+    pub(crate) pushed: [Vec<(String, u64, CommandId)>; 2],
     /// Answers that a process gave before it ended.
-    answered: BTreeMap<(usize, u64, CommandId), bool>,
+    pub(crate) answered: BTreeMap<(usize, u64, CommandId), bool>,
     lives: [u64; 2],
 }
 
 impl Run {
-    fn new(kind: ChannelKind) -> Self {
-        let mut world = World::new(kind);
+    /// Two devices of one group on one relay.
+    pub(crate) fn new(kind: ChannelKind) -> Self {
+        Self::pair(World::new(kind))
+    }
+
+    /// The same in a world without devices, with bounds of one's own.
+    pub(crate) fn pair(mut world: World) -> Self {
         let address = world.relay.address();
         for name in ["laptop", "phone"] {
             let device = world.add_device(name);
@@ -111,7 +116,7 @@ impl Run {
         self.world.devices[device].client.is_none() || self.world.devices[device].stopped
     }
 
-    fn happen(&mut self, what: &Happening) {
+    pub(crate) fn happen(&mut self, what: &Happening) {
         let over = [0, 1].map(|device| self.ends(device));
         let world = &mut self.world;
         match *what {
@@ -163,7 +168,7 @@ impl Run {
     }
 
     /// Everything works again, and there is time.
-    fn recover(&mut self) {
+    pub(crate) fn recover(&mut self) {
         if self.world.relay.machines.is_empty() {
             self.world.start_relay();
         }
@@ -183,7 +188,7 @@ impl Run {
         (0..2).for_each(|device| self.note(device));
     }
 
-    fn read(&mut self, device: usize) -> Vec<String> {
+    pub(crate) fn read(&mut self, device: usize) -> Vec<String> {
         let mut texts = Vec::new();
         let mut after = Some(zerok_core::ids::Position(0));
         loop {
@@ -196,66 +201,5 @@ impl Run {
                 return texts;
             }
         }
-    }
-}
-
-fn everything_converges(kind: ChannelKind, happenings: &[Happening]) -> String {
-    let mut run = Run::new(kind);
-    for happening in happenings {
-        run.happen(happening);
-    }
-    run.recover();
-    for device in 0..2 {
-        assert!(
-            run.world.devices[device].is_synced(),
-            "{:?}",
-            run.world.devices[device].client.as_ref().map(zerok_core::client::Client::status)
-        );
-        assert_eq!(run.world.devices[device].unanswered(), []);
-        let got = run.read(1 - device);
-        let order: Vec<usize> = got
-            .iter()
-            .map(|text| run.pushed[device].iter().position(|(pushed, ..)| pushed == text).expect("it was pushed"))
-            .collect();
-        assert!(order.windows(2).all(|pair| pair[0] < pair[1]), "out of order or twice: {got:?}");
-        for (text, life, id) in &run.pushed[device] {
-            match run.answered.get(&(device, *life, *id)) {
-                Some(true) => assert!(got.contains(text), "{text} was lost; got {got:?}"),
-                Some(false) => assert!(!got.contains(text), "{text} was refused and still came"),
-                // A process that was killed before it answered promised nothing.
-                None => {}
-            }
-        }
-        let Ok(Reply::Report(report)) = run.world.call(device, ClientCommand::Inspect) else { panic!("no report") };
-        assert_eq!(report.verdicts, [], "nobody did anything wrong");
-    }
-    run.world.transcript.text()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases * 3 / 8, max_shrink_iters: 400, ..ProptestConfig::default() })]
-
-    #[test]
-    fn e10_after_any_order_of_signals_kills_and_faults_everything_is_everywhere_once_and_in_order(
-        happenings in prop::collection::vec(happening(), 1..60),
-    ) {
-        everything_converges(ChannelKind::Plain, &happenings);
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 20, max_shrink_iters: 50, ..ProptestConfig::default() })]
-
-    #[test]
-    fn e10_the_same_holds_over_real_channels(happenings in prop::collection::vec(happening(), 1..40)) {
-        everything_converges(ChannelKind::Noise, &happenings);
-    }
-
-    #[test]
-    fn one_seed_and_one_list_of_inputs_give_one_run(happenings in prop::collection::vec(happening(), 1..40)) {
-        prop_assert_eq!(
-            everything_converges(ChannelKind::Plain, &happenings),
-            everything_converges(ChannelKind::Plain, &happenings)
-        );
     }
 }
