@@ -7,6 +7,7 @@ mod device;
 mod disasters;
 mod faults;
 mod links;
+mod meddle;
 mod path;
 mod relay;
 mod tap;

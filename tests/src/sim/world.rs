@@ -27,6 +27,7 @@ use zerok_core::{
 };
 
 use super::{DeviceNode, Disk, Driver, RelayNode, Transcript, links::Wire};
+use crate::hostile::HostileRelay;
 
 /// Half of a round trip.
 pub(super) const HALF: Duration = Duration::from_millis(25);
@@ -123,6 +124,7 @@ pub struct World {
     watched: Option<Vec<Happened>>,
     /// What networks roll; see [`super::Path`].
     pub(super) dice: u64,
+    pub(super) hostile: Option<HostileRelay>,
 }
 
 impl World {
@@ -153,6 +155,7 @@ impl World {
             to_strangers: Vec::new(),
             watched: None,
             dice: 1,
+            hostile: None,
         };
         world.start_relay();
         world
