@@ -74,3 +74,6 @@ impl Backoff {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+mod tests;
