@@ -52,6 +52,7 @@ const STEPS: &[Step] = &[
     Step { id: "js", title: "the plugin's JavaScript package", check: window_steps::js },
     Step { id: "lints", title: "clippy without a warning", check: cargo_steps::lints },
     Step { id: "features", title: "relay and cli build without iroh", check: cargo_steps::features },
+    Step { id: "fuzz", title: "the fuzz programs compile", check: cargo_steps::fuzz },
     Step { id: "tests", title: "tests", check: cargo_steps::tests },
     Step { id: "storms", title: "storms in virtual time", check: cargo_steps::storms },
     Step { id: "plugin", title: "tests of the Tauri plugin and the notes app", check: window_steps::plugin },
