@@ -21,7 +21,7 @@ use zerok_core::{
 use zerok_relay::store::{Deliver, RelayDb, Settings};
 use zerok_testkit::store::relay::MemoryRelayStore;
 
-const SEQUENCES: u64 = 100;
+const SEQUENCES: u64 = 1000;
 const STEPS: usize = 20;
 const HOUR: u64 = 3_600_000;
 

@@ -145,7 +145,7 @@ fn g16_a_draining_relay_says_goodbye_and_when_to_come_back() {
 }
 
 #[test]
-fn health_and_metrics_answer_and_name_nobody() {
+fn g18_health_and_metrics_answer_and_name_nobody() {
     let temp = tempfile::tempdir().unwrap();
     let relay = start(config(temp.path()));
     let http = relay.server.http_addr().unwrap();

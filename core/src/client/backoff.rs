@@ -91,3 +91,6 @@ impl Backoff {
         *self = Self::default();
     }
 }
+
+#[cfg(test)]
+mod tests;

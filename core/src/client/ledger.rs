@@ -298,3 +298,6 @@ pub(super) fn remember<T>(list: &mut VecDeque<T>, item: T, most: usize) {
         list.pop_front();
     }
 }
+
+#[cfg(test)]
+mod tests;

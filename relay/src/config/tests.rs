@@ -20,6 +20,13 @@ fn an_empty_file_changes_nothing() {
 }
 
 #[test]
+fn g18_health_and_metrics_are_on_loopback_unless_told_otherwise() {
+    let http = read("").unwrap().http.expect("they are on");
+    assert!(http.ip().is_loopback(), "{http}");
+    assert!(read("http = \"0.0.0.0:7041\"").unwrap().http.is_some_and(|http| !http.ip().is_loopback()));
+}
+
+#[test]
 fn a_file_sets_every_key_it_names() {
     let config = read(
         r#"

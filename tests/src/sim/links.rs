@@ -108,7 +108,11 @@ impl World {
                     self.first_flights.push((device, bytes.clone()));
                 }
                 let said = self.tap(index, true, &bytes);
+                let swallowed = self.overhear(device, &said);
                 self.transcript.device_says(self.now, name, &said);
+                if let Some(answer) = swallowed {
+                    return self.swallow(index, bytes.len(), &answer);
+                }
                 self.send_over(index, true, bytes);
             }
             LinkOutput::Close { link, reason } => {
@@ -137,6 +141,9 @@ impl World {
                     self.to_strangers.push(bytes);
                     return self.later_relay(at, Duration::ZERO, RelayInput::Link(written));
                 };
+                if self.is_meddled(at) {
+                    return self.meddle(index, LinkOutput::Transmit { link, bytes });
+                }
                 let said = self.tap(index, false, &bytes);
                 self.transcript.relay_says(self.now, self.devices[self.wires[index].device].name, &said);
                 self.send_over(index, false, bytes);
@@ -231,7 +238,7 @@ impl World {
         }
     }
 
-    fn arrive(&mut self, index: usize, up: bool, delay: Duration, bytes: Bytes) {
+    pub(super) fn arrive(&mut self, index: usize, up: bool, delay: Duration, bytes: Bytes) {
         let Wire { device, device_link, at, relay_link, .. } = self.wires[index];
         if bytes.is_empty() {
             return;
@@ -244,7 +251,7 @@ impl World {
     }
 
     /// A link breaks; what was sent before still arrives.
-    fn tear(&mut self, index: usize) {
+    pub(super) fn tear(&mut self, index: usize) {
         let wire = self.wires.remove(index);
         let delay = self.half + wire.up.clear.max(wire.down.clear).since(self.now);
         let cause = LinkFailure::Reset;
@@ -256,7 +263,7 @@ impl World {
         if self.wires[index].last_up.replace(up) != Some(up) {
             self.flights += 1;
         }
-        if self.kind != ChannelKind::Plain || self.transcript.is_quiet() {
+        if self.kind != ChannelKind::Plain || self.transcript.is_quiet() && self.hostile.is_none() {
             return Vec::new();
         }
         let wire = &mut self.wires[index];
@@ -280,6 +287,11 @@ impl World {
 }
 
 impl Wire {
+    /// What the relay has said with these bytes.
+    pub(super) fn words(&mut self, bytes: &Bytes) -> Vec<Said> {
+        self.down.tap.relay_says(bytes)
+    }
+
     fn pipe(&mut self, up: bool) -> &mut Pipe {
         if up { &mut self.up } else { &mut self.down }
     }

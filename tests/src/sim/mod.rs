@@ -9,6 +9,7 @@ mod faults;
 mod harm;
 mod impostor;
 mod links;
+mod meddle;
 mod path;
 mod relay;
 mod tap;

@@ -20,6 +20,10 @@ use zerok_core::{
 
 use crate::{recorder::Tape, store::relay::MemoryRelayStore};
 
+/// The key of the first relay, and the one it has when it is another.
+const SECRET: [u8; 32] = [99; 32];
+const OTHER_SECRET: [u8; 32] = [3; 32];
+
 /// A relay of the simulation.
 pub struct RelayNode {
     /// Its machines; empty after a crash, until it is started again.
@@ -72,7 +76,7 @@ impl RelayNode {
             next_machine: 0,
             running: Vec::new(),
             tapes: Vec::new(),
-            secret: [99; 32],
+            secret: SECRET,
             kind,
             limits,
             count,
@@ -97,7 +101,7 @@ impl RelayNode {
     /// Another relay like this one, with an empty database.
     pub(super) fn sibling(&self, number: u8) -> Self {
         let mut sibling = Self::new(self.count, self.kind, self.limits.clone());
-        sibling.secret = [99 - number; 32];
+        sibling.secret = [SECRET[0] - number; 32];
         sibling.store = MemoryRelayStore::new(RelayId([7 + number; 16]));
         sibling
     }
@@ -148,6 +152,11 @@ impl RelayNode {
 
     /// Another key from now on: whoever answers is not the pinned relay.
     pub fn change_key(&mut self) {
-        self.secret = [98; 32];
+        self.secret = OTHER_SECRET;
+    }
+
+    /// Takes its own key back, should it have another.
+    pub(super) fn take_own_key(&mut self) {
+        self.secret = SECRET;
     }
 }

@@ -27,6 +27,7 @@ use zerok_core::{
 };
 
 use super::{DeviceNode, Disk, Driver, Harm, RelayNode, Transcript, impostor::Impostor, links::Wire};
+use crate::hostile::HostileRelay;
 
 /// Half of a round trip.
 pub(super) const HALF: Duration = Duration::from_millis(25);
@@ -130,6 +131,7 @@ pub struct World {
     pub(super) recording: bool,
     /// What networks roll; see [`super::Path`].
     pub(super) dice: u64,
+    pub(super) hostile: Option<HostileRelay>,
 }
 
 impl World {
@@ -163,6 +165,7 @@ impl World {
             impostors: Vec::new(),
             recording: false,
             dice: 1,
+            hostile: None,
         };
         world.start_relay();
         world

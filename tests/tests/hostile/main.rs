@@ -17,4 +17,5 @@ mod restored;
 mod roster;
 mod rot;
 mod scene;
+mod sweep;
 mod wire;

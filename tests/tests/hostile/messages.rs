@@ -5,10 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use zerok_core::{
     channel::ChannelKind,
-    client::command::{ClientCommand, ClientEvent, Reply},
+    client::{
+        command::{ClientCommand, ClientEvent, Reply},
+        verdict::Verdict,
+    },
     error::{CloseReason, Misbehaviour},
     ids::{Cursor, Digest, RelayId},
-    limits::ClientLimits,
+    limits::{ClientLimits, MAX_ENTRIES},
     wire::message::{News, Page, ToDevice, ToRelay, Welcome},
 };
 use zerok_testkit::hostile::{Insider, Scripted, page, welcome};
@@ -233,18 +236,27 @@ fn a18_an_empty_page_that_promises_more_ends_the_link() {
     played.finish();
 }
 
+/// News of one storm. A million take a quarter of a minute in the tests' build and show nothing more.
+const STORM: u64 = 100_000;
+
 #[test]
-fn a22_a_storm_of_news_has_one_pull_in_flight() {
+fn a22_a_storm_of_news_has_one_pull_in_flight_and_leaves_nothing_behind() {
     let mut played = play(ChannelKind::Plain);
     let (cursor, head) = (played.cursor, played.head());
     played.relay.accept();
     played.welcome(cursor, &page(Cursor(cursor), cursor, &[]));
     played.relay.heard();
-    for number in 0..10_000 {
+    let mut sizes = Vec::new();
+    for number in 0..STORM {
         let at = Cursor(head + 2 + number);
         let digest = Digest([0; 16]);
         played.relay.say(&ToDevice::News(News { prev: Cursor(at.0 - 1), cursor: at, digest, blob: None }));
+        if number == 10 || number + 1 == STORM {
+            sizes.push(format!("{:?}", played.relay.client).len());
+        }
     }
+    // All that a machine holds is in what it prints; numbers may have more digits.
+    assert!(sizes[1] <= sizes[0] + 100, "{sizes:?}");
     let heard = played.relay.heard();
     assert!(matches!(heard.as_slice(), [ToRelay::Pull(_)]), "{} messages", heard.len());
     let all = played.log.clone();
@@ -254,6 +266,75 @@ fn a22_a_storm_of_news_has_one_pull_in_flight() {
     played.relay.say(&ToDevice::Page(page(Cursor(head), head, &[])));
     assert!(!played.relay.heard().iter().any(|message| matches!(message, ToRelay::Pull(_))));
     assert_eq!(played.texts(), ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn a18_an_endless_stream_of_full_pages_costs_one_pull_each_and_bounded_memory() {
+    let mut played = play(ChannelKind::Plain);
+    let (mut cursor, junk) = (played.cursor, Bytes::from(vec![7; 60_000]));
+    played.relay.accept();
+    played.welcome(u64::MAX, &page(Cursor(cursor), u64::MAX, &[]));
+    let mut sizes = Vec::new();
+    for _ in 0..300 {
+        let pulls = played.relay.heard();
+        let pulls: Vec<_> = pulls.iter().filter(|message| matches!(message, ToRelay::Pull(_))).collect();
+        assert_eq!(pulls.len(), 1, "{pulls:?}");
+        let entries: Vec<_> = (1..=8).map(|number| (Cursor(cursor + number), junk.clone())).collect();
+        played.relay.say(&ToDevice::Page(page(Cursor(cursor), u64::MAX, &entries)));
+        cursor += 8;
+        sizes.push(format!("{:?}", played.relay.client).len());
+    }
+    assert!(sizes[299] <= sizes[30] + 1000, "{sizes:?}");
+    assert!(played.relay.store.image().verdicts.len() <= 70);
+    assert_eq!((played.relay.dials, played.relay.closed), (2, None));
+    let tampered = |verdict: &Verdict| matches!(verdict, Verdict::Tampered { .. });
+    assert!(played.relay.verdicts().iter().all(tampered));
+    // The log it then turns out to be is shorter than what was read, and is read from its beginning.
+    played.finish();
+}
+
+#[test]
+fn a18_a_page_of_more_entries_than_any_may_have_ends_the_link() {
+    let mut played = play(ChannelKind::Plain);
+    let cursor = played.cursor;
+    played.relay.accept();
+    played.welcome(u64::MAX, &page(Cursor(cursor), u64::MAX, &[]));
+    let entries: Vec<_> = (1..=MAX_ENTRIES as u64 + 1).map(|number| (Cursor(cursor + number), Bytes::new())).collect();
+    played.relay.say(&ToDevice::Page(page(Cursor(cursor), u64::MAX, &entries)));
+    assert_eq!(played.relay.closed, Some(CloseReason::PeerMisbehaved(Misbehaviour::TooLarge)));
+    assert_eq!(played.relay.verdicts(), [], "none of them was looked at");
+    played.finish();
+}
+
+#[test]
+fn a16_what_was_acknowledged_and_not_stored_is_missed_at_the_next_welcome_and_goes_again() {
+    let mut played = play(ChannelKind::Plain);
+    let cursor = played.relay.accept().after;
+    played.welcome(cursor.0, &page(cursor, cursor.0, &[]));
+    played.relay.command(ClientCommand::Push { data: Bytes::from_static(b"own"), key: None, detached: false });
+    let first = pushed(&played.relay.heard());
+    let stored = vec![(Digest::of(&first[0]), Cursor(cursor.0 + 1))];
+    played.relay.say(&ToDevice::Pushed { stored });
+    assert!(matches!(played.relay.replies.last(), Some(Ok(Reply::Pushed { .. }))), "it is believed until then");
+    played.relay.cut();
+    played.relay.await_dial();
+    let after = played.relay.accept().after;
+    assert_eq!(after, cursor, "no acknowledgement moves the cursor");
+    // The log it welcomes with does not have the blob, nor is it this device's last.
+    played.welcome(cursor.0, &page(after, cursor.0, &[]));
+    assert_eq!(played.relay.verdicts(), [Verdict::RelayReset]);
+    played.relay.run(Duration::from_secs(1));
+    played.relay.say(&ToDevice::Page(page(Cursor(0), cursor.0, &[])));
+    assert!(pushed(&played.relay.heard()).contains(&first[0]), "the same bytes");
+}
+
+/// Blobs that were pushed.
+fn pushed(heard: &[ToRelay]) -> Vec<Bytes> {
+    let blobs = |message: &ToRelay| match message {
+        ToRelay::Push { blobs, .. } => blobs.clone(),
+        _ => Vec::new(),
+    };
+    heard.iter().flat_map(blobs).collect()
 }
 
 #[test]

@@ -9,7 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use zerok_core::{
     channel::ChannelKind,
-    client::{command::ClientCommand, verdict::Verdict},
+    client::{
+        command::{ClientCommand, ClientEvent, Rejection},
+        verdict::Verdict,
+    },
+    error::Code,
     ids::{Cursor, GroupId, Kid, Lane},
     seal::{
         padding::Padding,
@@ -292,6 +296,8 @@ fn a23_a25_a_refusal_of_any_code_between_any_two_messages_is_a_code_to_the_appli
                 played.relay.accept();
                 let (after, cursor) = (Cursor(played.cursor), played.cursor);
                 played.welcome(cursor, &page(after, cursor, &[]));
+                let own = ClientCommand::Push { data: Bytes::from_static(b"own"), key: None, detached: false };
+                played.relay.command(own);
                 for index in 0..=4 {
                     if index == place {
                         let refusal = Refusal { code: *code, request, retry_after: u32::MAX };
@@ -307,6 +313,25 @@ fn a23_a25_a_refusal_of_any_code_between_any_two_messages_is_a_code_to_the_appli
                 let what = format!("{code:?} for {request:?} at {place}");
                 assert!(played.relay.dials - dials <= 5, "{what}: it dials over and over");
                 assert_eq!(played.relay.verdicts(), [], "{what}");
+                let expected = Code::from(*code);
+                let met = match request {
+                    // The blob stays queued; the call that waited for the relay is told so, and the status says why.
+                    Request::Push(Lane::Data) => {
+                        let answer = played.relay.replies.pop();
+                        assert!(
+                            matches!(answer, Some(Err(Rejection { code: Code::Pending, .. }))),
+                            "{what}: {answer:?}"
+                        );
+                        true
+                    }
+                    // Nothing of that lane is under way.
+                    Request::Push(Lane::Control) => false,
+                    _ => played.relay.events.contains(&ClientEvent::Disconnected { code: expected }),
+                };
+                assert_eq!(met, request != Request::Push(Lane::Control), "{what}: {:?}", played.relay.events);
+                // Nothing is lost: an honest relay is asked for the rest, and gets what was refused.
+                played.relay.run(Duration::from_secs(3600));
+                played.finish();
             }
         }
     }

@@ -10,9 +10,12 @@ use zerok_core::{
     },
     error::Code,
 };
-use zerok_testkit::sim::World;
+use zerok_testkit::{
+    hostile::{Attack, HostileRelay, Insider, Manner},
+    sim::World,
+};
 
-use crate::common::{founder, pair, pull, push, texts};
+use crate::common::{pair, pull, push, texts};
 
 #[test]
 fn from_an_open_transport_to_the_first_page_is_exactly_one_round_trip() {
@@ -92,18 +95,28 @@ fn a26_a_relay_with_another_key_is_named_and_never_believed() {
 #[test]
 fn a25_a_relay_that_refuses_one_device_keeps_nobody_else_from_syncing() {
     let (mut world, laptop, phone) = pair(ChannelKind::Plain);
-    let other = founder(&mut world, "other");
-    world.run(Duration::from_secs(10));
-    world.relay.store.set_room(0);
-    let data = bytes::Bytes::from(vec![7; 2000]);
-    world.call(other, ClientCommand::Push { data, key: None, detached: true }).expect("it is queued");
+    world.set_hostile(HostileRelay::honest(Insider::of(&world.devices[laptop])));
+    world.run(Duration::from_secs(60));
+    // What is said next is said to the phone.
+    world.break_link(phone);
+    world.attack_next(Attack::RefusePushes, Manner::After);
     world.run(Duration::from_secs(30));
-    let status = world.devices[other].client.as_ref().expect("it runs").status();
-    assert_eq!((status.indicator, status.pending), (Indicator::Failed, 1));
-    world.relay.store.set_room(u64::MAX);
+    let data = bytes::Bytes::from_static(b"refused");
+    world.call(phone, ClientCommand::Push { data, key: None, detached: true }).expect("it is queued");
+    world.run(Duration::from_secs(30));
+    let status = |world: &World| world.devices[phone].client.as_ref().expect("it runs").status();
+    assert_eq!((status(&world).indicator, status(&world).pending), (Indicator::Failed, 1));
+    assert_eq!(status(&world).last_error, Some(Code::RelayFull));
+    // Its groupmate syncs meanwhile, and the phone reads.
+    for text in ["milk", "bread"] {
+        push(&mut world, laptop, text).expect("the relay holds it");
+    }
+    world.run(Duration::from_secs(3600));
+    assert!(world.devices[laptop].is_synced());
+    assert_eq!(texts(&pull(&mut world, phone, None).blobs), ["milk", "bread"]);
+    assert_eq!((status(&world).indicator, status(&world).pending), (Indicator::Failed, 1), "for ever");
+    world.relent();
     world.run(Duration::from_secs(120));
-    assert!(world.devices[other].is_synced(), "nothing was dropped");
-    push(&mut world, laptop, "milk").expect("the relay holds it");
-    world.run(Duration::from_secs(1));
-    assert_eq!(texts(&pull(&mut world, phone, None).blobs), ["milk"]);
+    assert!(world.devices[phone].is_synced(), "nothing was dropped");
+    assert_eq!(texts(&pull(&mut world, laptop, None).blobs), ["refused"]);
 }

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use zerok_core::{channel::ChannelKind, client::command::ClientCommand};
+use zerok_core::{
+    channel::ChannelKind,
+    client::{command::ClientCommand, verdict::Verdict},
+    ids::Lane,
+};
 use zerok_testkit::sim::World;
 
-use crate::common::{drain, pair, report, texts};
+use crate::common::{drain, pair, pull, push, report, texts};
 
 /// Five texts of the laptop, on their way.
 fn five(world: &mut World, laptop: usize) {
@@ -88,4 +92,23 @@ fn e7_a_device_that_comes_back_after_a_thousand_blobs_reads_each_once_and_in_ord
     world.start_device(phone);
     let expected: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
     all_is_well(&mut world, laptop, phone, &expected, "away for a day");
+}
+
+#[test]
+fn e7_a_device_that_comes_back_after_the_retention_is_told_what_has_expired_and_reads_the_rest() {
+    let (mut world, laptop, phone) = pair(ChannelKind::Plain);
+    world.transcript.silence();
+    world.kill_device(phone);
+    for text in ["1", "2", "3"] {
+        push(&mut world, laptop, text).expect("the relay holds it");
+    }
+    // Its own copies are for refilling a relay that lost its log; one that expires blobs has lost nothing.
+    world.run(Duration::from_secs(31 * 24 * 3600));
+    push(&mut world, laptop, "late").expect("the relay holds it");
+    world.start_device(phone);
+    world.run(Duration::from_secs(60));
+    assert_eq!(texts(&pull(&mut world, phone, None).blobs), ["late"]);
+    let gap = |verdict: &Verdict| matches!(verdict, Verdict::Gap { lane: Lane::Data, expired: true, by: None, .. });
+    let found = world.devices[phone].verdicts();
+    assert_eq!(found.iter().filter(|verdict| gap(verdict)).count(), 1, "{found:?}");
 }

@@ -103,6 +103,19 @@ fn b6_after_ten_minutes_the_invite_is_over_on_both_sides() {
 }
 
 #[test]
+fn an_invite_made_at_the_end_of_time_overflows_nothing() {
+    let (mut world, laptop) = online(ChannelKind::Plain);
+    world.kill_device(laptop);
+    world.devices[laptop].clock_skew = i64::MAX;
+    world.start_device(laptop);
+    world.run(Duration::from_secs(5));
+    let Ok(Reply::Invited { expires_at, .. }) = world.call(laptop, ClientCommand::CreateInvite) else {
+        panic!("no invite");
+    };
+    assert!(expires_at.0 > i64::MAX as u64, "{expires_at:?}");
+}
+
+#[test]
 fn b6_an_invite_ages_while_its_device_sleeps() {
     let (mut world, laptop) = online(ChannelKind::Plain);
     let good = invite(&mut world, laptop);
@@ -253,8 +266,13 @@ fn b7_a_creator_killed_at_any_moment_hands_nothing_to_a_non_member_and_a_retry_w
         let id = world.send(phone, ClientCommand::Join { invite: good, name: "phone".into() });
         world.run(Duration::from_millis(20 * step));
         world.kill_device(laptop);
+        let handed = report(&mut world, phone).identity.is_some();
         world.run(Duration::from_secs(2));
         world.start_device(laptop);
+        world.run(Duration::from_secs(1));
+        // Whoever had the keys when the creator died is a member by what the creator's disk says.
+        let members = report(&mut world, laptop).devices.len();
+        assert!(!handed || members == 2, "keys without membership at step {step}");
         world.run_until("answered", |world| world.devices[phone].replies.contains_key(&id));
         if world.devices[phone].replies[&id].is_err() {
             let fresh = invite(&mut world, laptop);
@@ -349,11 +367,25 @@ fn a_push_before_the_newcomer_is_heard_of_does_not_settle_its_wish() {
 
 #[test]
 fn b14_two_founders_can_meet_and_one_that_has_others_cannot() {
-    let (mut world, laptop, _) = pair(ChannelKind::Plain);
+    let (mut world, laptop, phone) = pair(ChannelKind::Plain);
     let other = founder(&mut world, "other");
     world.run_until("connected", |world| world.devices[other].is_synced());
     let theirs = invite(&mut world, other);
+    // Also what has not left yet stays where it was sealed for.
+    let groups = world.relay.store.groups();
+    let logs = |world: &World| groups.iter().map(|group| world.relay.store.log(group).len()).collect::<Vec<_>>();
+    let before = logs(&world);
+    world.set_network(false);
+    let data = bytes::Bytes::from_static(b"ours");
+    world.call(laptop, ClientCommand::Push { data, key: None, detached: true }).expect("it is queued");
     assert_eq!(code(join(&mut world, laptop, theirs, "laptop")), Code::AlreadyInGroup);
+    assert_eq!(report(&mut world, laptop).devices.len(), 2);
+    world.set_network(true);
+    world.run(Duration::from_secs(60));
+    assert_eq!(texts(&pull(&mut world, phone, None).blobs), ["ours"]);
+    assert_eq!(pull(&mut world, other, None).blobs, []);
+    let grown = before.iter().zip(logs(&world)).filter(|(before, after)| **before < *after).count();
+    assert_eq!((world.relay.store.groups().len(), grown), (2, 1), "in its own group and in no other");
 }
 
 /// A founder on a relay with bounds of its own.

@@ -159,6 +159,34 @@ fn d16_a_full_outbox_refuses_and_loses_nothing() {
     push(&mut world, laptop, "milk").expect("room again");
 }
 
+/// Ten thousand changes made without a network: what the machine holds of each is its row, not its bytes, and all arrive in order.
+#[test]
+fn d16_ten_thousand_pushes_without_a_network_are_kept_on_disk_and_arrive_in_order() {
+    const PUSHES: usize = 10_000;
+    let (mut world, laptop, phone) = pair(ChannelKind::Plain);
+    world.transcript.silence();
+    world.set_network(false);
+    let mut sizes = Vec::new();
+    for number in 0..PUSHES {
+        let data = Bytes::from(format!("{number:0>1000}"));
+        world.call(laptop, ClientCommand::Push { data, key: None, detached: true }).expect("it is durable here");
+        if (number + 1).is_multiple_of(PUSHES / 2) {
+            sizes.push(format!("{:?}", world.devices[laptop].client.as_ref().expect("it runs")).len());
+        }
+    }
+    // A kilobyte each, and a little more to say where it stands; what is kept at hand of the oldest has a bound.
+    assert!((sizes[1] - sizes[0]) / (PUSHES / 2) < 600, "{sizes:?} characters: bytes of blobs are in memory");
+    world.set_network(true);
+    world.signal(laptop, Lifecycle::NetworkChanged { available: true });
+    world.run_until("synced", |world| world.devices[laptop].is_synced());
+    world.run(Duration::from_secs(60));
+    let read: Vec<usize> = drain(&mut world, phone)
+        .iter()
+        .map(|blob| String::from_utf8_lossy(&blob.data).parse().expect("a number"))
+        .collect();
+    assert_eq!(read, (0..PUSHES).collect::<Vec<_>>());
+}
+
 #[test]
 fn too_many_waiting_pushes_are_told_to_wait() {
     let limits = ClientLimits { commands: 2, ..ClientLimits::default() };

@@ -122,9 +122,21 @@ fn nightly() -> Result<String, Failure> {
     host.map(str::to_owned).ok_or_else(|| Failure::new("rustc does not say what it builds for"))
 }
 
+/// Whether the fuzz programs compile; they are in no workspace that the other checks build. `false` without the toolchain for it.
+pub(crate) fn check() -> Result<bool, Failure> {
+    if nightly().is_err() {
+        return Ok(false);
+    }
+    let arguments = ["run", "nightly", "cargo", "check", "--locked", "--manifest-path", "fuzz/Cargo.toml"];
+    on_nightly(&arguments).map(|()| true)
+}
+
 fn build() -> Result<(), Failure> {
-    let arguments = ["run", "nightly", "cargo", "fuzz", "build", "--fuzz-dir", "fuzz", "--sanitizer", "none"];
-    let mut command = shell::program("rustup", arguments);
+    on_nightly(&["run", "nightly", "cargo", "fuzz", "build", "--fuzz-dir", "fuzz", "--sanitizer", "none"])
+}
+
+fn on_nightly(arguments: &[&str]) -> Result<(), Failure> {
+    let mut command = shell::program("rustup", arguments.iter().copied());
     // What `cargo xtask` was started with must not reach the other toolchain.
     shell::run(command.env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN"))
 }

@@ -63,7 +63,8 @@ fn tested(packages: &[&str], mode: Mode) -> Result<Outcome, Failure> {
     }
     // Tests of one crate then share a process, and nothing keeps the heavy ones apart.
     println!("cargo-nextest is not installed; falling back to cargo test");
-    let mut command = shell::cargo(["test", "--lib", "--bins", "--tests"]);
+    // The examples too: one of them is the process that the tests of the testkit kill.
+    let mut command = shell::cargo(["test", "--lib", "--bins", "--tests", "--examples"]);
     shell::run(command.args(packages).args(["--", "--skip", model::SEARCH]))?;
     Ok(Outcome::Passed("by cargo test, as cargo-nextest is not installed".to_owned()))
 }
@@ -90,6 +91,14 @@ pub(super) fn demo(_: Mode) -> Result<Outcome, Failure> {
 pub(super) fn storms(_: Mode) -> Result<Outcome, Failure> {
     crate::sim::main(&["--seeds", SEEDS, "--demand"].map(str::to_owned))?;
     Ok(Outcome::Passed(format!("{SEEDS} seeds")))
+}
+
+/// The fuzz programs, which another toolchain builds. Their functions are in the testkit, and its tests run them.
+pub(super) fn fuzz(_: Mode) -> Result<Outcome, Failure> {
+    if crate::fuzz::check()? {
+        return Ok(Outcome::passed());
+    }
+    Ok(Outcome::Skipped(Skip::ToolMissing("the nightly toolchain is not installed".to_owned())))
 }
 
 pub(super) fn doctests(mode: Mode) -> Result<Outcome, Failure> {

@@ -57,6 +57,7 @@ const STEPS: &[Step] = &[
     Step { id: "js", title: "the plugin's JavaScript package", check: window_steps::js },
     Step { id: "lints", title: "clippy without a warning", check: cargo_steps::lints },
     Step { id: "features", title: "relay and cli without iroh and keychain", check: cargo_steps::features },
+    Step { id: "fuzz", title: "the fuzz programs compile", check: cargo_steps::fuzz },
     Step { id: "tests", title: "tests", check: cargo_steps::tests },
     Step { id: "demo", title: "the demo, over both transports", check: cargo_steps::demo },
     Step { id: "model", title: "every order of events, model checked", check: model::check },

@@ -28,6 +28,34 @@ fn g1_half_open_links_are_capped_and_end_at_the_deadline() {
     world.join(0, &laptop, 0);
 }
 
+/// What a link costs before its peer has said anything: what the machine's types take, and nothing on the heap but the responder.
+#[test]
+fn g1_ten_thousand_silent_links_take_four_kibibytes_each_at_most_and_end_together() {
+    const LINKS: usize = 10_000;
+    assert!(size_of::<crate::relay::link::Link>() + size_of::<crate::channel::Responder>() <= 4096);
+    let caps = RelayLimits { half_open: LINKS, links: LINKS + 10, links_per_origin: LINKS + 10, ..limits() };
+    let mut world = World::with(1, RelayLimits { handshakes: (LINKS as u32 + 10, 1), ..caps });
+    let empty = format!("{:?}", world.nodes[0].relay).len();
+    let mut links = Vec::with_capacity(LINKS);
+    for number in 0..LINKS {
+        links.push(world.open(0, ORIGIN));
+        if number.is_multiple_of(100) {
+            // This world calls itself for every link that closes: not ten thousand deep.
+            world.advance(Duration::from_millis(1));
+        }
+    }
+    let each = (format!("{:?}", world.nodes[0].relay).len() - empty) / LINKS;
+    assert!(each <= 4096, "{each} characters each");
+    assert!(links.iter().all(|link| world.nodes[0].links[link].closed.is_none()));
+    let over = world.open(0, ORIGIN);
+    assert_eq!(world.nodes[0].links[&over].closed, Some(CloseReason::Limit(Capacity::HalfOpen)));
+    world.advance(Duration::from_secs(10));
+    assert_eq!(world.stats(0).half_open, 0);
+    assert!(links.iter().all(|link| world.nodes[0].links[link].closed.is_some()));
+    let laptop = world.founder();
+    world.join(0, &laptop, 0);
+}
+
 #[test]
 fn a_proven_link_no_longer_counts_as_half_open() {
     let mut world = World::with(1, RelayLimits { half_open: 1, ..limits() });

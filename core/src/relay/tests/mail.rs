@@ -334,6 +334,30 @@ fn b9_guessing_mailboxes_costs_as_much_as_new_links() {
     assert_eq!(world.nodes[0].ops.len(), ops);
 }
 
+/// A hundred thousand guesses over links that each ask a hundred times, beside one invite that is open.
+#[test]
+fn b9_a_hundred_thousand_guesses_hit_nothing_and_are_answered_alike() {
+    let mut world = World::with(1, RelayLimits { handshakes: (200_000, 1), ..limits() });
+    let laptop = world.founder();
+    let mut creator = world.join(0, &laptop, 0);
+    world.say(&mut creator, &open(1, 2));
+    world.hear(&mut creator);
+    let mut draw = crate::rng::Seed::new([4; 32]).draw("guesses");
+    for _ in 0..1000 {
+        let mut joiner = world.joiner(0);
+        for _ in 0..100 {
+            let id = crate::ids::MailboxId(draw.bytes());
+            world.say(&mut joiner, &ToRelay::MailboxClaim { id });
+            assert_eq!(world.hear(&mut joiner), [error(WireCode::InviteUnknown, Request::Mailbox(id))]);
+        }
+        world.hang_up(&joiner);
+    }
+    assert_eq!(world.store.mailbox_count(), 2);
+    let mut honest = world.joiner(0);
+    world.say(&mut honest, &claim(1));
+    assert_eq!(world.hear(&mut honest), [opened(1)]);
+}
+
 #[test]
 fn requests_behind_a_claim_are_bounded() {
     let mut world = World::new();

@@ -13,8 +13,8 @@ use super::*;
 
 #[test]
 fn g11_a_reader_never_sees_a_cursor_without_those_before_it() {
-    const WRITERS: usize = 8;
-    const RUNS: u64 = 60;
+    const WRITERS: usize = 32;
+    const RUNS: u64 = 20;
     let dir = tempfile::tempdir().unwrap();
     let Rig { db, ends, .. } = open(dir.path(), WRITERS + 1, Settings::default());
     let (db, done) = (Arc::new(db), Arc::new(AtomicBool::new(false)));
