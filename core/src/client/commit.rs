@@ -59,7 +59,7 @@ pub(super) enum Effect {
 const ROOM_RETRY: Duration = Duration::from_secs(5);
 
 /// What reading the store led to by itself.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Hash)]
 pub(super) struct Reopening {
     /// What follows from the reading is being collected.
     pub(super) under_way: bool,

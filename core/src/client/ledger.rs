@@ -132,7 +132,7 @@ pub(super) struct Ledger {
 /// The ledger in memory, and whether anybody may have changed it since it was last looked at: whoever gets to it mutably is taken to
 /// have. Most inputs change nothing in it, and encoding it to find that out took longer than most inputs.
 #[derive(Default)]
-#[cfg_attr(feature = "model", derive(Clone))]
+#[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Watched {
     ledger: Ledger,
     touched: bool,

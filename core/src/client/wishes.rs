@@ -12,6 +12,7 @@ use crate::{
     client::{
         Client,
         command::{ClientEvent, Reply},
+        ledger::Ledger,
     },
     error::Code,
     ids::{CommandId, Cursor, DeviceId},

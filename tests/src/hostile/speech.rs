@@ -43,7 +43,7 @@ impl Speech {
                 (Said::ToDevice(ToDevice::Welcome(welcome)), _) => greeting = Some(welcome),
                 (Said::ToDevice(ToDevice::Page(page)), Some(welcome)) => speeches.push(Self::Flight(welcome, page)),
                 (Said::ToDevice(message), _) => speeches.push(Self::Message(message)),
-                (Said::ToRelay(_) | Said::Claim, _) => {}
+                (Said::ToRelay(_) | Said::Claim | Said::Hint, _) => {}
             }
         }
         speeches
