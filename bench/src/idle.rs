@@ -6,7 +6,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read, Write},
-    process::{Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     thread,
     time::Duration,
 };
@@ -68,7 +68,11 @@ fn held(run: &Run, over: Over, links: usize) -> Result<Spread, Trouble> {
 }
 
 /// Devices in another process, which hold their links until they are told to end.
-struct Held(std::process::Child);
+struct Held {
+    child: Child,
+    /// Open as long as they may still say something.
+    out: BufReader<ChildStdout>,
+}
 
 impl Held {
     fn open(run: &Run, relay: &RelayAddress, over: Over, links: usize) -> Result<Self, Trouble> {
@@ -76,19 +80,21 @@ impl Held {
         command.args(["load", "idle", "--relay", &relay.to_string(), "--over", over.word()]);
         command.args(["--links", &links.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(Trouble::io("starting idle devices"))?;
+        let Some(out) = child.stdout.take().map(BufReader::new) else {
+            return Err(Trouble::Process("idle devices cannot be heard".to_owned()));
+        };
+        let mut held = Self { child, out };
         let mut line = String::new();
-        let up = child.stdout.take().map(|out| BufReader::new(out).read_line(&mut line));
-        let held = Self(child);
-        match up {
-            Some(Ok(_)) if line.trim() == "up" => Ok(held),
+        match held.out.read_line(&mut line) {
+            Ok(_) if line.trim() == "up" => Ok(held),
             _ => Err(Trouble::Process("not every idle device got its link".to_owned())),
         }
     }
 
     /// Tells them, and hears whether every link was still up.
     fn end(mut self) -> Result<(), Trouble> {
-        drop(self.0.stdin.take());
-        let status = self.0.wait().map_err(Trouble::io("waiting for idle devices"))?;
+        drop(self.child.stdin.take());
+        let status = self.child.wait().map_err(Trouble::io("waiting for idle devices"))?;
         if status.success() {
             Ok(())
         } else {
@@ -99,8 +105,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _gone = self.0.wait();
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
     }
 }
 
