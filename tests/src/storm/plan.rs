@@ -171,7 +171,7 @@ pub struct Plan {
 }
 
 /// Faults of a plan. Some take no effect: what is dead cannot be killed.
-const FAULTS: usize = 84;
+const FAULTS: usize = 110;
 
 impl Plan {
     /// The plan of a seed.
@@ -235,7 +235,8 @@ impl Shape {
     fn weight(&self, fault: Fault) -> u32 {
         match fault {
             Fault::Cloned => fault.weight() * 4,
-            Fault::Restored | Fault::Expired => fault.weight() * 6,
+            Fault::Expired => fault.weight() * 8,
+            Fault::Restored => fault.weight() * 6,
             Fault::Wiped => fault.weight() * 3,
             Fault::RolledBack | Fault::RowRotted | Fault::RowLost | Fault::Liar | Fault::Announcement => {
                 fault.weight() * 2
