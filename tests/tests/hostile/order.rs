@@ -31,7 +31,7 @@ fn a7_dropped_middle_blobs_are_reported_with_their_exact_range() {
 }
 
 #[test]
-fn a7_what_expired_is_a_gap_that_may_have_expired() {
+fn a7_a24_what_expired_is_a_gap_that_may_have_expired() {
     let mut scene = Scene::new(&["1", "2", "3", "4", "5"]);
     let (three, _) = scene.blob("3");
     let cursor = scene.forge().entries[three].0;

