@@ -9,10 +9,12 @@
 
 #[cfg(feature = "bugs")]
 mod bugs;
+#[cfg(not(feature = "bugs"))]
+mod search;
 mod universe;
 mod witness;
 
-use stateright::{Checker, Model, Property};
+use stateright::{Model, Property};
 use zerok_core::channel::ChannelKind;
 
 use self::{
@@ -40,7 +42,6 @@ const RECOVERED: &str = "everything arrives after a crash";
 /// A group of two, asleep; what each of them will push; what may go wrong.
 struct Scope {
     start: Universe,
-    crashes: bool,
 }
 
 impl Scope {
@@ -56,26 +57,7 @@ impl Scope {
         };
         let devices = vec![of(first, laptop), of(second, phone)];
         let start = Universe::start(devices, world.relay.store.clone(), *world.relay.secret().as_bytes(), budget);
-        Self { start, crashes: budget.device_crashes + budget.relay_crashes > 0 }
-    }
-
-    /// Searches all of it: no rule is ever broken, and the good end is reached. Answers how many states there are.
-    #[cfg(not(feature = "bugs"))]
-    #[allow(clippy::print_stdout, reason = "the figures are part of the report")]
-    fn search(self, name: &str) -> usize {
-        let crashes = self.crashes;
-        let checker = self.checker().threads(2).target_state_count(WHOLE).spawn_dfs().join();
-        for (rule, _) in RULES {
-            checker.assert_no_discovery(rule);
-        }
-        checker.assert_any_discovery(COMPLETE);
-        if crashes {
-            checker.assert_any_discovery(RECOVERED);
-        }
-        assert!(checker.state_count() < WHOLE, "{name} was not searched to its end");
-        let states = checker.unique_state_count();
-        println!("model scope {name}: {states} unique states, depth {}", checker.max_depth());
-        states
+        Self { start }
     }
 }
 
@@ -115,33 +97,4 @@ impl Model for Scope {
     }
 }
 
-/// More steps than any scope here has.
-#[cfg(not(feature = "bugs"))]
-const WHOLE: usize = 20_000_000;
-/// What a search of less would not be worth its name.
-#[cfg(not(feature = "bugs"))]
-const STATES: usize = 1_000_000;
 const CALM: Budget = Budget { device_crashes: 0, relay_crashes: 0, cuts: 0, ticks: 0 };
-
-#[test]
-#[cfg(not(feature = "bugs"))]
-#[allow(clippy::print_stdout, reason = "verify repeats the last line")]
-fn load_no_order_of_events_breaks_a_rule() {
-    let scopes: [(&str, &[&str], &[&str], Budget); 8] = [
-        ("one writes twice", &["one", "two"], &[], CALM),
-        ("both write", &["one"], &["two"], CALM),
-        ("a device dies twice", &["one"], &[], Budget { device_crashes: 2, ..CALM }),
-        ("two on their way while a device dies", &["one", "two"], &[], Budget { device_crashes: 1, ..CALM }),
-        ("both write while a device dies", &["one"], &["two"], Budget { device_crashes: 1, ..CALM }),
-        ("the relay dies", &["one"], &[], Budget { relay_crashes: 1, ticks: 1, ..CALM }),
-        ("a link breaks", &["one"], &[], Budget { cuts: 1, ticks: 1, ..CALM }),
-        ("the relay and a device die", &["one"], &[], Budget { relay_crashes: 1, device_crashes: 1, ticks: 1, ..CALM }),
-    ];
-    let count = scopes.len();
-    let mut states = 0;
-    for (name, laptop, phone, budget) in scopes {
-        states += Scope::new(laptop, phone, budget).search(name);
-    }
-    assert!(states >= STATES, "{states} states are fewer than {STATES}");
-    println!("model: {states} unique states in {count} scopes, each searched to its end");
-}
