@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let device = open(data.as_ref(), &relay, over_tcp).await?;
     let began = Instant::now();
     device.connect_and_pull().await;
-    let held = if signal == "close" { device.quick_flush(budget).await } else { device.flush(budget).await };
+    let held = if signal == "close" { device.quick_flush_within(budget).await } else { device.flush(budget).await };
     println!("{} {held}", began.elapsed().as_micros());
     device.close().await;
     Ok(())

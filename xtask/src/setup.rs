@@ -89,6 +89,12 @@ const WINDOW: &[SystemTool] = &[
         purpose: "lets tests use the notes app's window",
     },
     SystemTool { name: "Xvfb", found: shell::installed, package: "xvfb", purpose: "a screen for those tests" },
+    SystemTool {
+        name: "dbus-daemon",
+        found: shell::installed,
+        package: "dbus-daemon",
+        purpose: "how a second start of the app finds the first, in those tests",
+    },
 ];
 
 const HELP: &str = "\

@@ -99,7 +99,8 @@ fn values_that_make_no_sense_together_are_refused_by_name() {
     assert!(complaint("[limits]\ngroup_bytes = 5").starts_with("limits.group_bytes"));
     assert!(complaint("[limits]\nidle = \"0s\"").starts_with("limits.idle: 0 is below the least that works, 250"));
     assert!(complaint("[limits]\ndrain_retry = \"0s\"").starts_with("limits.drain_retry"));
-    for key in ["mailboxes_per_group", "mailboxes_per_origin", "mailboxes", "uncommitted_link", "uncommitted", "rates"] {
+    for key in ["mailboxes_per_group", "mailboxes_per_origin", "mailboxes", "uncommitted_link", "uncommitted", "rates"]
+    {
         assert!(complaint(&format!("[limits]\n{key} = 0")).starts_with(&format!("limits.{key}: 0 is below")), "{key}");
     }
     // No new groups: a relay for those that it knows.

@@ -95,11 +95,11 @@ impl Liar<'_> {
         change(self, &mut entries);
         match honest.clone() {
             Speech::Flight(mut welcome, page) => {
-                let page = carry(page, entries);
+                let page = carry(&page, entries);
                 welcome.head = welcome.head.max(page.head);
                 vec![Speech::Flight(welcome, page)]
             }
-            Speech::Message(ToDevice::Page(page)) => vec![Speech::Message(ToDevice::Page(carry(page, entries)))],
+            Speech::Message(ToDevice::Page(page)) => vec![Speech::Message(ToDevice::Page(carry(&page, entries)))],
             _ => entries.into_iter().map(told).collect(),
         }
     }
@@ -334,9 +334,9 @@ fn append(entries: &mut Entries, blob: Bytes) {
     entries.push((cursor, blob));
 }
 
-fn carry(page: Page, entries: Entries) -> Page {
+fn carry(page: &Page, entries: Entries) -> Page {
     let last = entries.last().map_or(page.head, |(cursor, _)| *cursor);
-    Page { entries, head: page.head.max(last), ..page }
+    Page { entries, head: page.head.max(last), ..page.clone() }
 }
 
 fn told((cursor, blob): (Cursor, Bytes)) -> Speech {

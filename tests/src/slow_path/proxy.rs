@@ -6,7 +6,7 @@
 //! Limits: none on links or senders. A proxy serves one measurement and is killed after it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
     sync::{Arc, mpsc},
@@ -77,14 +77,15 @@ fn datagrams(near: &Arc<UdpSocket>, proxy: Proxy) {
     let mut buffer = vec![0; DATAGRAM];
     while let Ok((len, from)) = near.recv_from(&mut buffer) {
         let due = Instant::now() + proxy.half;
-        if !senders.contains_key(&from) {
-            let Ok(far) = upstream(proxy.upstream) else { continue };
-            senders.insert(from, sender(near, far, from, proxy.half));
-        }
-        if let Some(sender) = senders.get(&from) {
-            // Fails when the relay is gone: a datagram is lost then, as on any path.
-            let _lost = sender.send((due, buffer[..len].to_vec()));
-        }
+        let sender = match senders.entry(from) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let Ok(far) = upstream(proxy.upstream) else { continue };
+                new.insert(sender(near, far, from, proxy.half))
+            }
+        };
+        // Fails when the relay is gone: a datagram is lost then, as on any path.
+        let _lost = sender.send((due, buffer[..len].to_vec()));
     }
 }
 

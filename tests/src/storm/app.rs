@@ -132,7 +132,7 @@ impl App {
             match self.db.texts.get(&text) {
                 // In another group, or again in the same one, it may come anew.
                 Some(at) => {
-                    assert!(two || *at == blob.cursor || *at <= self.forgot, "{who}: {text} was delivered twice")
+                    assert!(two || *at == blob.cursor || *at <= self.forgot, "{who}: {text} was delivered twice");
                 }
                 None => {
                     read += 1;

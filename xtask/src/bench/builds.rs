@@ -35,7 +35,7 @@ pub(super) fn main(target: &Path, kept: Option<&Path>) -> Result<(), Failure> {
             without.megabytes, without.seconds, with.megabytes, with.seconds
         );
     }
-    kept.map_or(Ok(()), |kept| keep(kept, rows, began.elapsed().as_secs_f64()))
+    kept.map_or(Ok(()), |kept| keep(kept, &rows, began.elapsed().as_secs_f64()))
 }
 
 /// What one build came to.
@@ -78,7 +78,7 @@ fn row(title: &str, unit: &str, ours: f64, with_iroh: f64) -> Value {
 }
 
 /// Adds the lines to a result, in place of those of an earlier time.
-fn keep(path: &Path, rows: Vec<Value>, took: f64) -> Result<(), Failure> {
+fn keep(path: &Path, rows: &[Value], took: f64) -> Result<(), Failure> {
     let text = fs::read_to_string(path).map_err(|e| Failure::io(format!("{}; measure first", path.display()), &e))?;
     let mut report = json::parse(&text)?;
     let Some(figures) = report.get_mut("figures").and_then(Value::as_array_mut) else {
@@ -99,7 +99,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("zerok-builds-{}.json", std::process::id()));
         fs::write(&path, r#"{"commit":"c","figures":[{"name":"push","rows":[]}]}"#).unwrap();
         for size in [1.0, 2.0] {
-            keep(&path, vec![row("relay", "MB", size, 4.0)], 3.0).unwrap();
+            keep(&path, &[row("relay", "MB", size, 4.0)], 3.0).unwrap();
         }
         let report = json::parse(&fs::read_to_string(&path).unwrap()).unwrap();
         fs::remove_file(&path).unwrap();

@@ -19,12 +19,14 @@ const ATUIN_VERSION: &str = "18.24.4";
 /// What Evolu's folder is made of.
 const EVOLU: [&str; 5] = [".npmrc", "package.json", "package-lock.json", "relay.mjs", "load.mjs"];
 
+/// Sets one up, if it is not: below the first folder, in the second.
+type SetUp = fn(&Path, &Path) -> Result<(), Failure>;
+
 /// Sets up what is missing. Answers where everything is.
 pub(super) fn set_up(target: &Path) -> Result<PathBuf, Failure> {
     let peers = target.join("peers");
     fs::create_dir_all(&peers).map_err(|e| Failure::io(peers.display(), &e))?;
-    let steps: [(&str, fn(&Path, &Path) -> Result<(), Failure>); 2] = [("evolu", evolu), ("atuin", atuin)];
-    for (name, step) in steps {
+    for (name, step) in [("evolu", evolu as SetUp), ("atuin", atuin)] {
         let (folder, failed) = (peers.join(name), peers.join(name).with_extension("failed"));
         let outcome = match step(&peers, &folder) {
             Ok(()) if failed.exists() => fs::remove_file(&failed),
