@@ -3,22 +3,19 @@
 use stateright::{Checker, HasDiscoveries, Model};
 use zerok_core::bugs::{Bug, seed};
 
-use crate::{CALM, RULES, Scope, universe::Budget};
+use crate::{ARRIVED, CALM, RULES, Scope, universe::Budget};
 
-/// What a search of this kind can see. The others need pairing, a hostile relay, time or a full disk: they are the simulator's.
-const BUGS: [Bug; 12] = [
+/// What a search of this kind can see. The others need pairing, a relay or member that lies, a restored disk, a full one, or more time:
+/// they are the simulator's and the hostile relay's.
+const BUGS: [Bug; 8] = [
     Bug::VisibleBeforeDurable,
     Bug::AckBeforeCommit,
-    Bug::TornBatch,
     Bug::CursorFromPushed,
     Bug::CursorOutsideInsert,
-    Bug::NewsOutOfStep,
     Bug::SealAgain,
     Bug::PushedOutOfOrder,
     Bug::ForgetOnSend,
-    Bug::RelayForgetsDuplicates,
-    Bug::HeldDelivered,
-    Bug::KnownDelivered,
+    Bug::SyncedTooSoon,
 ];
 
 /// A bug that shows in no path of so many states does not show in this scope.
@@ -51,11 +48,12 @@ fn load_every_seeded_bug_breaks_a_rule() {
                 scope.checker().finish_when(HasDiscoveries::AnyFailures).target_state_count(ENOUGH).spawn_dfs();
             let checker = checker.join();
             states += checker.unique_state_count();
-            RULES.into_iter().find(|(rule, _)| checker.discovery(rule).is_some())
+            let mut rules = RULES.into_iter().map(|(rule, _)| rule).chain([ARRIVED]);
+            rules.find(|rule| checker.discovery(rule).is_some())
         });
         seed(None);
         match caught {
-            Some((rule, _)) => println!("model bug {}: after {states} states: {rule}", bug.name()),
+            Some(rule) => println!("model bug {}: after {states} states: {rule}", bug.name()),
             None => {
                 println!("model bug {}: MISSED in {states} states", bug.name());
                 missed.push(bug.name());

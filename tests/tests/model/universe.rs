@@ -242,6 +242,21 @@ impl Universe {
         self.relay.lives > 0 || self.devices.iter().any(|device| device.lives > 0)
     }
 
+    /// Whether every device is linked and nothing is on its way to a disk or over a link.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let still = |device: &DeviceNode| {
+            let wire = device.wire.as_ref().is_some_and(|wire| wire.up.is_empty() && wire.down.is_empty());
+            wire && device.pending.is_empty() && device.pushes.is_empty()
+        };
+        self.relay.pending.is_empty() && self.devices.iter().all(still)
+    }
+
+    /// Whether every device has what is on any disk.
+    pub(crate) fn has_arrived(&self) -> bool {
+        let stores: Vec<_> = self.devices.iter().map(|device| &device.store).collect();
+        self.witness.has_arrived(&stores, &self.relay.store)
+    }
+
     /// Whether all pushes were made and every device has those of all others.
     pub(crate) fn is_complete(&self) -> bool {
         self.devices.iter().all(|device| device.pushes.is_empty())
@@ -380,7 +395,9 @@ impl Universe {
                 ClientOutput::Done { result, .. } => {
                     self.witness.answered(&result, &self.devices[device].store, &self.relay.store);
                 }
-                ClientOutput::Event(event) => self.witness.told(device, &event, &self.relay.store),
+                ClientOutput::Event(event) => {
+                    self.witness.told(device, &event, &self.devices[device].store, &self.relay.store);
+                }
                 ClientOutput::Link(LinkOutput::SetReading { .. }) | ClientOutput::Stopped => {}
             }
             self.read_device(device);

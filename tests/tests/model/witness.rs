@@ -6,6 +6,7 @@ use bytes::Bytes;
 use zerok_core::{
     client::{
         command::{ClientEvent, Rejection, Reply},
+        status::Indicator,
         store::ClientOp,
     },
     ids::{BlobId, Cursor, Digest, GroupId, Lane, Position},
@@ -77,6 +78,19 @@ impl Witness {
         })
     }
 
+    /// Whether every device has every record of the others that a crash has left on some disk.
+    pub(crate) fn has_arrived(&self, devices: &[&MemoryClientStore], relay: &MemoryRelayStore) -> bool {
+        let logged =
+            log(relay).filter_map(|(_, blob)| self.sealed.get(&Digest::of(&blob)).map(|sealed| sealed.blob_id));
+        let mut kept: BTreeSet<BlobId> = logged.collect();
+        kept.extend(devices.iter().flat_map(|store| store.outbox().map(|entry| entry.blob_id)));
+        devices.iter().enumerate().all(|(device, store)| {
+            let has: BTreeSet<BlobId> = self.received(store).iter().map(|sealed| sealed.blob_id).collect();
+            let others = self.sealed.values().filter(|sealed| sealed.device != device);
+            others.filter(|sealed| kept.contains(&sealed.blob_id)).all(|sealed| has.contains(&sealed.blob_id))
+        })
+    }
+
     /// A device hands a batch to its disk.
     pub(crate) fn sealed(&mut self, device: usize, ops: &[ClientOp]) {
         for op in ops {
@@ -108,8 +122,18 @@ impl Witness {
     }
 
     /// An application is told something.
-    pub(crate) fn told(&mut self, device: usize, event: &ClientEvent, relay: &MemoryRelayStore) {
+    pub(crate) fn told(
+        &mut self,
+        device: usize,
+        event: &ClientEvent,
+        store: &MemoryClientStore,
+        relay: &MemoryRelayStore,
+    ) {
         match event {
+            ClientEvent::Status(status) if status.indicator == Indicator::Synced => {
+                let waits = store.outbox().any(|row| row.lane == Lane::Data && !row.acked);
+                self.check(!waits, Broken::AckedNotHeld);
+            }
             ClientEvent::BlobSynced { id, .. } => self.acked(*id, relay),
             ClientEvent::BlobAvailable { id, cursor, .. } => {
                 let first = *self.positions.entry((device, *cursor)).or_insert(*id);
