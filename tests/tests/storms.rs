@@ -61,17 +61,6 @@ fn d7_a_full_disk_is_not_asked_without_pause_by_a_store_that_is_read_again() {
     assert!(outcome.counts.steps < 5_000, "{} events", outcome.counts.steps);
 }
 
-/// Found by seeds 5 and 11: what a second look at the log brought was taken although the inbox was full. By seed 123: a link that was
-/// lost while the last batch was on its way was told of after the end. By seed 43: what a member named and there had been no room for was
-/// called missing. Seed 21 is about a wiped relay that is refilled behind what a device had dropped.
-#[test]
-fn load_storms_that_failed_once_hold() {
-    for seed in [5, 11, 21, 43, 123] {
-        let outcome = run(&Plan::of(seed), false);
-        assert_eq!(outcome.failure, None, "seed {seed}");
-    }
-}
-
 #[test]
 fn h1_a_storm_is_the_same_every_time() {
     for kind in [ChannelKind::Noise, ChannelKind::Plain] {
@@ -85,23 +74,30 @@ fn h1_a_storm_is_the_same_every_time() {
 
 #[test]
 fn runs_that_saw_too_little_are_told_what_they_lack() {
-    let mut counts = Counts { seeds: 1, fewest: 50, ..Counts::default() };
+    let mut counts = one_run(50);
     Code::ALL.iter().for_each(|code| counts.code(*code));
     for _ in 0..1_000 {
         Fault::ALL.iter().for_each(|fault| counts.fault(*fault));
     }
     assert_eq!(counts.wanting(), Vec::<String>::new());
-    let few = Counts { fewest: 49, ..counts.clone() };
+    let mut few = counts.clone();
+    few.fewest = 49;
     assert_eq!(few.wanting(), ["faults in one run: 49 of 50"]);
-    let mut nothing = Counts { seeds: 1, fewest: 50, ..Counts::default() };
+    let mut nothing = one_run(50);
     nothing.fault(Fault::Wiped);
     let wanting = nothing.wanting();
     assert!(wanting.contains(&"relay wiped: 1 of 1000".to_owned()), "{wanting:?}");
     assert!(wanting.contains(&Code::Gap.name().to_owned()), "{wanting:?}");
-    assert!(!wanting.contains(&Code::KeychainLocked.name().to_owned()), "a shell gives it");
+    assert!(!wanting.contains(&Code::NotAllowed.name().to_owned()), "a shell gives it");
     let mut both = counts.clone();
     both.add(&few);
     assert_eq!((both.seeds, both.fewest), (2, 49));
+}
+
+fn one_run(faults: u64) -> Counts {
+    let mut counts = Counts::default();
+    (counts.seeds, counts.fewest) = (1, faults);
+    counts
 }
 
 #[test]

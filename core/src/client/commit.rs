@@ -196,7 +196,7 @@ impl Client {
                 self.store_refuses = None;
             }
             StoreInput::PersistFailed { failure, batch } if failure.may_pass() => {
-                self.store_refused(batch, failure.code())
+                self.store_refused(batch, failure.code());
             }
             StoreInput::PersistFailed { failure, .. } => self.store_failed(failure),
             StoreInput::Loaded { load, answer } => self.loaded(load, answer),
