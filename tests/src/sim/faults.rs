@@ -32,7 +32,7 @@ impl World {
         self.transcript.note(self.now, self.devices[device].name, if on { "network back" } else { "network gone" });
         self.devices[device].online = on;
         if !on {
-            if self.is_linked(device) {
+            if self.is_linked(device) && self.devices[device].is_running() {
                 self.harm_device(device, Harm::Offline);
             }
             self.cut(Node::Device(device));

@@ -102,7 +102,7 @@ fn the_last_device_of_a_full_group_in_which_all_were_renamed_forty_times_is_admi
     let gap = |verdict: &Verdict| matches!(verdict, Verdict::Gap { .. } | Verdict::Equivocation { .. });
     let found = scene.world.devices[tablet].verdicts();
     assert!(!found.iter().any(gap), "what was not handed over is nobody's fault: {found:?}");
-    assert_eq!(code(scene.world.call(scene.phone, ClientCommand::CreateInvite)), Code::NotAllowed);
+    assert_eq!(code(scene.world.call(scene.phone, ClientCommand::CreateInvite)), Code::PairingFailed);
 }
 
 #[test]

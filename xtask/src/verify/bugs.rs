@@ -1,7 +1,8 @@
-//! `bugs`: every seeded bug of core/src/bugs.rs is switched on, and some check must find it.
+//! `bugs`: seeded bugs of core/src/bugs.rs are switched on, one at a time, and some check must find each.
 //!
-//! Two layers look: storms, by seeds, and the model checker, by states. The feature `bugs` builds the core and the test kit once more,
-//! in the same target folder. A bug that neither layer finds fails the step: the checks have a gap, or it is no bug.
+//! Two layers look: storms, by seeds, and the model checker, by states. `verify` asks the model alone, for the bugs within its reach;
+//! `cargo xtask sim --bugs` asks both for all of them. The feature `bugs` builds the core and the test kit once more, in the same target
+//! folder.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +14,17 @@ use crate::{
 
 /// Seeds after which storms give a bug up.
 const SEEDS: &str = "300";
+/// What the model must catch at least; its own tests demand each bug by name.
+const FEWEST: usize = 8;
 /// Where the list of bugs stands.
 const LIST: &str = "core/src/bugs.rs";
 
 pub(super) fn check(_: Mode) -> Result<Outcome, Failure> {
-    let bugs = hunt(false)?;
-    Ok(Outcome::Passed(format!("{bugs} bugs")))
+    let caught = model()?.len();
+    if caught < FEWEST {
+        return Err(Failure::new(format!("the model caught {caught} seeded bugs, of {FEWEST} at least")));
+    }
+    Ok(Outcome::Passed(format!("{caught} bugs")))
 }
 
 /// Hunts all of them, prints a table, and writes it into docs/verification.md if so asked. Answers how many there are.
