@@ -281,6 +281,8 @@ async fn supervise(
 ) -> Ending {
     let asked = loop {
         tokio::select! {
+            // Being asked comes first: machines that end at the same time end because of it.
+            biased;
             // The sender is gone when the server was dropped, which asks for the same.
             _ = draining.wait_for(|drain| *drain) => break true,
             _ = running.join_next() => break false,
