@@ -180,6 +180,14 @@ impl Client {
             self.stale_inputs.0 += 1;
             return;
         }
+        // The end is on its way out, behind the last batch: nothing may follow it. What the relay says now it says again to the next
+        // process, and that the link broke is no news to anybody.
+        if self.phase == Phase::Stopping && !matches!(input, LinkInput::Written { .. }) {
+            if let LinkInput::Closed { .. } | LinkInput::OpenFailed { .. } = input {
+                self.unlink();
+            }
+            return;
+        }
         match input {
             LinkInput::Opened { transport, .. } => self.link_opened(transport),
             LinkInput::OpenFailed { cause, .. } | LinkInput::Closed { cause, .. } => self.link_failed(cause),

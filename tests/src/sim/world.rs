@@ -603,7 +603,8 @@ impl World {
 
     fn drain_device(&mut self, device: usize) {
         while let Some(output) = self.devices[device].poll() {
-            assert!(!self.devices[device].stopped || matches!(output, ClientOutput::Done { .. }), "more after the end");
+            let over = self.devices[device].stopped;
+            assert!(!over || matches!(output, ClientOutput::Done { .. }), "more after the end: {output:?}");
             match output {
                 ClientOutput::Open { link, target } => self.dial(device, link, target.key),
                 ClientOutput::Link(output) => self.device_link(device, output),

@@ -49,7 +49,7 @@ proptest! {
 
     #[test]
     fn law_a_payload_may_have_so_many_bytes_and_no_more(beyond in 0..3_usize) {
-        let mut run = Run::pair(World::new(ChannelKind::Plain));
+        let mut run = pair(ClientLimits::default());
         let data = Bytes::from(vec![1; MAX_PAYLOAD - 1 + beyond]);
         let reply = run.world.call(0, ClientCommand::Push { data, key: None, detached: true });
         prop_assert_eq!(reply.err().map(|rejection| rejection.code), (beyond == 2).then_some(Code::BlobTooLarge));
@@ -65,10 +65,17 @@ proptest! {
     }
 }
 
+/// Two devices with these bounds, and nobody who listens to their story.
+fn pair(limits: ClientLimits) -> Run {
+    let mut world = World::with_limits(ChannelKind::Plain, limits, RelayLimits::default(), 1);
+    world.transcript.silence();
+    Run::pair(world)
+}
+
 /// What waits counts, whichever of the two kinds it is; what is answered does not.
 fn commands_bind(bound: usize, reads: bool) {
     let limits = ClientLimits { commands: bound, ..ClientLimits::default() };
-    let mut run = Run::pair(World::with_limits(ChannelKind::Plain, limits, RelayLimits::default(), 1));
+    let mut run = pair(limits);
     run.world.set_path(0, Path { stalled: true, ..Path::default() });
     let command = |number: usize| match reads && number.is_multiple_of(2) {
         true => ClientCommand::SyncNow,
@@ -88,7 +95,7 @@ fn commands_bind(bound: usize, reads: bool) {
 
 fn outbox_binds(room: u64, len: usize) {
     let limits = ClientLimits { outbox_unsent: room, ..ClientLimits::default() };
-    let mut run = Run::pair(World::with_limits(ChannelKind::Plain, limits, RelayLimits::default(), 1));
+    let mut run = pair(limits);
     run.world.set_online(0, false);
     let push = |run: &mut Run| {
         let data = Bytes::from(vec![7; len]);

@@ -30,9 +30,9 @@ macro_rules! on_every_machine {
 }
 pub(crate) use on_every_machine;
 
-/// Stories for each law: so many that all laws take half a minute of one core. `PROPTEST_CASES` asks for more.
+/// Stories for each law: so many that all laws take half a minute. `PROPTEST_CASES` is the number of each, if set.
 pub(crate) fn cases() -> ProptestConfig {
-    ProptestConfig { cases: ProptestConfig::default().cases / 64, max_shrink_iters: 200, ..ProptestConfig::default() }
+    ProptestConfig { cases: ProptestConfig::default().cases / 2, max_shrink_iters: 200, ..ProptestConfig::default() }
 }
 
 proptest! {

@@ -12,7 +12,7 @@ use zerok_core::{
 };
 use zerok_testkit::sim::World;
 
-use crate::common::{code, founder, online, pair, push, report};
+use crate::common::{code, drain, founder, online, pair, push, report, texts};
 
 fn status(world: &World, device: usize) -> (ConnectionState, Indicator, u64) {
     let status = world.devices[device].client.as_ref().expect("it runs").status();
@@ -256,4 +256,31 @@ fn a_quiet_link_is_kept_alive_for_days_and_gets_a_fresh_handshake_every_twelve_h
     world.run(Duration::from_secs(2 * 3600));
     assert_eq!(world.dials, dials + 1);
     assert!(world.devices[laptop].is_synced());
+}
+
+#[test]
+fn nothing_follows_the_end_whatever_the_link_does_while_the_last_batch_is_written() {
+    for breaks in [false, true] {
+        let (mut world, laptop, phone) = pair(ChannelKind::Plain);
+        world.devices[laptop].disk_stalled = true;
+        world.send(laptop, ClientCommand::Push { data: "milk".into(), key: None, detached: true });
+        world.signal(laptop, Lifecycle::Closing);
+        // Its time is over, and what it queued is not on the disk.
+        world.run(Duration::from_secs(1));
+        assert!(!world.devices[laptop].stopped);
+        match breaks {
+            true => world.break_link(laptop),
+            false => drop(push(&mut world, phone, "bread").expect("the relay holds it")),
+        }
+        world.run(Duration::from_secs(1));
+        // The world panics at anything that comes after the end.
+        world.release_disk(laptop);
+        world.run(Duration::from_secs(1));
+        assert!(world.devices[laptop].stopped);
+        assert_eq!(world.devices[laptop].unanswered(), []);
+        world.start_device(laptop);
+        world.run(Duration::from_secs(10));
+        assert_eq!(texts(&drain(&mut world, phone)), ["milk"]);
+        assert_eq!(texts(&drain(&mut world, laptop)).len(), usize::from(!breaks));
+    }
 }
