@@ -20,6 +20,7 @@
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![allow(rustdoc::private_intra_doc_links, reason = "the layout names the private modules too")]
 
 pub mod allocations;
 pub mod backlog;

@@ -6,7 +6,7 @@
 //! - [`verify`]: every check this repository has, in one run.
 //! - [`demo`]: a relay and two devices as real processes, killed on the way. [`kills`]: the same thousands of times, for the durability.
 //! - [`sim`]: storms in virtual time, by seed. [`fuzz`]: the fuzz targets, on the nightly toolchain.
-//! - [`bench`]: how fast it all is. [`instructions`]: what a blob costs the core, counted by valgrind. [`marked`]: the parts of documents that commands write.
+//! - [`mod@bench`]: how fast it all is. [`instructions`]: what a blob costs the core, counted by valgrind. [`marked`]: the parts of documents that commands write.
 //!
 //! Kept small on purpose: the first `cargo xtask` of a newcomer builds this crate and nothing else.
 
