@@ -152,6 +152,8 @@ impl Client {
             Effect::Hang { link, reason } => {
                 self.pump_outbox();
                 self.hang(link, reason.into_close());
+                // What waits for a quiet link waits no more.
+                return true;
             }
             Effect::Stopped => {
                 self.phase = Phase::Stopped;

@@ -136,6 +136,7 @@ impl Client {
         if !std::mem::take(&mut self.ledger.heads_due) {
             return;
         }
+        self.timers.cancel(Timer::Heads);
         let stale: Vec<_> = self
             .outbox
             .rows()

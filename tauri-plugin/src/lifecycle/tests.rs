@@ -114,6 +114,7 @@ fn a_burst_of_returns_reaches_the_transport_twice_at_most() {
         for one in burst {
             one.await.unwrap();
         }
+        world::until(|| world.network.told() > told).await;
         settled(&state).await;
         let heard = world.network.told() - told;
         assert!((1..=2).contains(&heard), "{heard} times");
