@@ -2,7 +2,7 @@
 //!
 //! Each way starts when the one before has failed or has had its head start, so a preferred way that works is the only one tried, and
 //! one that hangs costs a moment. A transport that never hears a refusal, such as QUIC, cannot tell a relay that is down from a slow
-//! path: [`Patient`] gives a first dial a short time, so that nobody waits long for a relay that is down, and more after each dial
+//! path: `Patient` gives a first dial a short time, so that nobody waits long for a relay that is down, and more after each dial
 //! that ran out of it, so that a slow path is taken in the end.
 
 use std::{
