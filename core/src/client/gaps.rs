@@ -30,7 +30,7 @@ use crate::{
     },
     ids::{Cursor, DeviceId, Digest, StreamId},
     seal::record::Opened,
-    time::{Duration, Time},
+    time::{Duration, Time, UnixMillis},
 };
 
 /// Within this time of a reset other devices may name records that the relay does not have again yet.
@@ -439,11 +439,20 @@ impl Client {
     }
 
     fn after_reset(&self, wait: Duration) -> Time {
-        let (now, most) = (self.wall(), wait.as_millis() as u64);
+        let left = self.since_reset().map_or(Duration::ZERO, |since| wait.saturating_sub(since));
+        if left.is_zero() { Time(0) } else { self.now + left }
+    }
+
+    /// How long ago the log was last found to be another one.
+    pub(super) fn since_reset(&self) -> Option<Duration> {
+        let now = self.wall();
         // E8: a clock that was set back says nothing about how long ago it was.
-        let at = self.ledger.reset_at.filter(|at| *at <= now);
-        let left = at.map_or(0, |at| most.saturating_sub(now.0 - at.0));
-        if left == 0 { Time(0) } else { self.now + Duration::from_millis(left) }
+        self.ledger.reset_at.filter(|at| *at <= now).map(|at| Duration::from_millis(now.0 - at.0))
+    }
+
+    /// What the wall clock showed so long ago.
+    pub(super) fn before(&self, since: Duration) -> UnixMillis {
+        UnixMillis(self.wall().0.saturating_sub(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
     }
 }
 

@@ -288,6 +288,7 @@ impl Client {
             genesis_hash: group.genesis,
             epochs: group.secrets(),
             relay,
+            since_reset: self.since_reset(),
             roster: group.roster_blobs(),
             baseline,
         })

@@ -201,6 +201,7 @@ impl Client {
         self.forget_group();
         self.ledger.enabled = true;
         self.ledger.inc = self.draws.keys.bytes();
+        self.ledger.reset_at = handover.since_reset.map(|since| self.before(since));
         self.ledger.greeted.extend(group.roster.iter().map(|(id, _)| id));
         self.batch.touched.extend(group.streams.keys());
         self.keep_handed(&mut group);

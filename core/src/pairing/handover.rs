@@ -4,6 +4,7 @@
 //! handover = group id(32) ‖ access key(32) ‖ SHA-256 of genesis(32)
 //!            ‖ epochs: n(u8) × secret(32)                 from epoch 0
 //!            ‖ relay: len(u16) ‖ address bytes
+//!            ‖ since its log was last lost(u64)            milliseconds; all ones when the creator knows of no loss
 //!            ‖ roster: n(u16) × (len(u32) ‖ sealed blob)  authors before whom they admit; the first is the genesis
 //!            ‖ baseline: n(u16) × (device(8) ‖ inc(8) ‖ lane(u8) ‖ seq(u64) ‖ hash(16))
 //! ```
@@ -23,6 +24,7 @@ use crate::{
         keys::{Epoch, EpochSecret, Genesis, group_id},
         record::{Kind, open},
     },
+    time::Duration,
 };
 
 /// Bytes of one baseline entry.
@@ -42,6 +44,8 @@ pub struct Handover {
     pub epochs: Vec<EpochSecret>,
     /// Its relay.
     pub relay: RelayAddress,
+    /// How long ago the creator found that the relay had another log, if ever. Until it is refilled a newcomer must be as patient.
+    pub since_reset: Option<Duration>,
     /// The records that make up its roster, sealed, authors before whom they admit. The first is the genesis.
     pub roster: Vec<Bytes>,
     /// The last record of every chain at the time of joining: nothing at or below is missing.
@@ -76,7 +80,7 @@ impl Handover {
     fn size(&self) -> usize {
         let roster: usize = self.roster.iter().map(|blob| 4 + blob.len()).sum();
         let relay = self.relay.to_bytes().len();
-        96 + 1 + 32 * self.epochs.len() + 2 + relay + 2 + roster + 2 + BASELINE * self.baseline.len()
+        96 + 1 + 32 * self.epochs.len() + 2 + relay + 8 + 2 + roster + 2 + BASELINE * self.baseline.len()
     }
 
     /// Its bytes, which wipe themselves.
@@ -94,6 +98,8 @@ impl Handover {
         }
         out.extend_from_slice(&count(relay.len()));
         out.extend_from_slice(&relay);
+        let since = self.since_reset.map_or(u64::MAX, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        out.extend_from_slice(&since.to_le_bytes());
         out.extend_from_slice(&count(self.roster.len()));
         for blob in &self.roster {
             out.extend_from_slice(&u32::try_from(blob.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -119,6 +125,7 @@ impl Handover {
             let epochs = (0..reader.u8()?).map(|_| reader.array().map(EpochSecret::new)).collect::<Result<_, _>>()?;
             let len = reader.u16()?;
             let relay = RelayAddress::from_bytes(reader.take(usize::from(len))?).map_err(|_| SealFault::Structure)?;
+            let since_reset = Some(reader.u64()?).filter(|since| *since != u64::MAX).map(Duration::from_millis);
             // Both lists grow only as entries are found, whatever their counts claim.
             let mut roster = Vec::new();
             for _ in 0..reader.u16()? {
@@ -132,7 +139,7 @@ impl Handover {
                 baseline.push((stream, reader.u64()?, RecordHash(reader.array()?)));
             }
             reader.end()?;
-            Ok(Self { group, access, genesis_hash, epochs, relay, roster, baseline })
+            Ok(Self { group, access, genesis_hash, epochs, relay, since_reset, roster, baseline })
         };
         fields(&mut reader).map_err(|_| PairingFault::Malformed)
     }

@@ -185,6 +185,7 @@ fn any_handover(source: &mut Source<'_>, fixture: &Fixture) -> Handover {
         genesis_hash: if source.below(16) == 15 { [source.byte(); 32] } else { fixture.genesis.hash() },
         epochs,
         relay,
+        since_reset: source.flag().then(|| zerok_core::time::Duration::from_millis(source.number())),
         roster,
         baseline,
     }

@@ -358,6 +358,7 @@ fn handover(device: &zerok_core::seal::keys::DevicePublic, name: &str) -> Handov
         genesis_hash: fixture.genesis.hash(),
         epochs: vec![fixture.secret.clone()],
         relay: Snapshot::shared().address.clone(),
+        since_reset: None,
         roster,
         baseline: vec![(stream, 2, prev)],
     }

@@ -11,6 +11,7 @@ use crate::{
         record::{Kind, Record},
         tests::{Founded, draw, found},
     },
+    time::Duration,
 };
 
 const ZERO: RecordHash = RecordHash([0; 16]);
@@ -39,6 +40,7 @@ fn handover(founded: &mut Founded, more: usize) -> Handover {
         genesis_hash: founded.genesis.hash(),
         epochs: vec![founded.secret.clone()],
         relay: relay(),
+        since_reset: (more % 2 == 1).then(|| Duration::from_millis(more as u64)),
         baseline: vec![(stream, more as u64 + 1, roster[more].hash)],
         roster: roster.into_iter().map(|sealed| sealed.blob).collect(),
     }
