@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
+    client::restore::Unconfirmed,
     error::Code,
     ids::{
         AccessKey, BlobId, Cursor, DeviceId, Digest, GroupId, IdempotencyKey, Incarnation, Kid, Lane, OutboxId,
@@ -127,6 +128,8 @@ pub(super) struct Ledger {
     pub(super) reset_at: Option<UnixMillis>,
     /// This device joined with data of its own, and the application has not accepted yet to push all of it.
     pub(super) owes_full_push: bool,
+    /// Something was written that no log has confirmed.
+    pub(super) unconfirmed: Option<Unconfirmed>,
 }
 
 /// The ledger in memory, and whether anybody may have changed it since it was last looked at: whoever gets to it mutably is taken to

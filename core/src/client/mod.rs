@@ -358,6 +358,7 @@ impl Client {
             self.drive_link();
         }
         if self.is_up() {
+            self.confirm_opening();
             self.pump_outbox();
             self.schedule_heads();
             self.watch_missing();

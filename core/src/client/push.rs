@@ -128,6 +128,7 @@ impl Client {
     ) -> Result<OutboxId, Code> {
         let lane = kind.lane();
         let ms = self.wall();
+        self.note_unconfirmed();
         let (inc, earlier) = (self.ledger.inc(), self.ledger.earlier_inc);
         let seen = self.take_seen(kind);
         let group = self.group.as_mut().ok_or(Code::NotEnabled)?;

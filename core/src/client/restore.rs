@@ -2,10 +2,20 @@
 //!
 //! Three signs: the counter beside the store key is ahead; the relay names a blob as this device's last that the store does not
 //! know; a page or a `seen` entry names an own record beyond the store. Then the device starts a new incarnation, so that no number
-//! is used twice, and says again what was queued since it opened. Nothing is pushed before the relay's welcome, so none of that has
-//! left. The bare word of the relay, and of each member, is believed twice.
+//! is used twice, and says again what was queued since the log last agreed with the store, but for what the log turns out to have. The
+//! bare word of the relay, and of each member, is believed twice.
+//!
+//! ```text
+//!              written before the log was read           read to its head
+//!   Opened ───────────────────────► Unconfirmed ───────────────────────────► Confirmed
+//!     │                                 │  kept in the ledger: a crash           │
+//!     └───────────── a sign ────────────┴── does not make it old ──── a sign ────┘
+//!                       ▼
+//!                 nothing leaves ── the log is read, what flew is answered ──► said again
+//! ```
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     client::{
@@ -29,23 +39,48 @@ use crate::{
 /// speaks of it can show.
 const BELIEVED: u8 = 2;
 
-/// How this device's own chains stood when the store was read.
+/// How this device's own chains stood when the log last agreed with the store, and what has become of that in this run.
 #[derive(Debug, Default)]
 #[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Opening {
     read: bool,
     streams: Vec<(StreamId, Stream)>,
     newest: OutboxId,
-    /// Records are being sealed again: nothing may leave.
+    /// The log was read to its head: what is written from now on follows what is there.
+    confirmed: bool,
+    /// Records are to be sealed again: nothing may leave.
     reissuing: bool,
+    /// Their bytes are being read.
+    loading: bool,
     /// The restored store was noticed and dealt with in this run.
     settled: bool,
 }
 
+/// The same for the runs to come, while something was written that no log has confirmed: should the store turn out to be old, it was
+/// numbered wrongly, whichever run wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Unconfirmed {
+    newest: OutboxId,
+    streams: Vec<(StreamId, Stream)>,
+    /// The store is old, and what was queued since is not all said again.
+    reissuing: bool,
+}
+
 impl Client {
-    /// Remembers how the own chains stand before anything is written. A store read again in one run changes nothing about that.
+    /// Remembers how the own chains stand before anything is written. A store read again in one run changes nothing about that, but
+    /// what was confirmed may not have got into it.
     pub(super) fn remember_opening(&mut self) {
+        self.opening.confirmed = false;
+        self.opening.loading = false;
         if self.opening.read {
+            return;
+        }
+        self.opening.read = true;
+        if let Some(Unconfirmed { newest, streams, reissuing }) = self.ledger.unconfirmed.clone() {
+            self.opening.newest = newest;
+            self.opening.streams = streams;
+            self.opening.reissuing = reissuing;
+            self.opening.settled |= reissuing;
             return;
         }
         let own = |(id, stream): (&StreamId, &Stream)| (*id, stream.clone());
@@ -53,13 +88,41 @@ impl Client {
             group.streams.iter().filter(|(id, _)| id.device == group.device).map(own).collect()
         });
         self.opening.newest = self.outbox.newest().unwrap_or_default();
-        self.opening.read = true;
     }
 
     /// A group begins here: what founding or joining it wrote is its first state, and only what follows is said again.
     pub(super) fn begin_opening(&mut self) {
+        self.ledger.unconfirmed = None;
         self.opening = Opening::default();
         self.remember_opening();
+    }
+
+    /// Something is written. Before the log was read nobody knows whether its number is taken.
+    pub(super) fn note_unconfirmed(&mut self) {
+        if self.opening.read && !self.opening.confirmed && self.ledger.unconfirmed.is_none() {
+            let Opening { newest, ref streams, reissuing, .. } = self.opening;
+            self.ledger.unconfirmed = Some(Unconfirmed { newest, streams: streams.clone(), reissuing });
+        }
+    }
+
+    /// The log was read to its head: either it agrees with the store, or what it does not have is said again.
+    pub(super) fn confirm_opening(&mut self) {
+        let read = self.is_connected() && self.link.as_ref().is_some_and(|link| link.caught_up);
+        if !read || self.opening.confirmed || self.opening.loading {
+            return;
+        }
+        if !self.opening.reissuing {
+            self.opening.confirmed = true;
+            if self.ledger.unconfirmed.is_some() {
+                self.ledger.unconfirmed = None;
+            }
+        } else if self.outbox.flying_bytes() == 0 {
+            let (newest, inc) = (self.opening.newest, self.ledger.inc());
+            let wrong = self.outbox.rows().filter(|row| row.id > newest && row.inc != inc && !row.acked);
+            let ids: Vec<OutboxId> = wrong.map(|row| row.id).collect();
+            self.opening.loading = true;
+            self.load_rows(ids.clone(), Load::Reissue(ids));
+        }
     }
 
     pub(super) fn may_push(&self) -> bool {
@@ -105,6 +168,7 @@ impl Client {
         }
         if seq > known {
             self.store_is_older();
+            self.echoed(Digest::of(&blob));
             return self.adopt_own(opened, cursor, blob);
         }
         if stream.and_then(|stream| stream.known(seq)).is_some_and(|known| known != short(opened.hash)) {
@@ -166,27 +230,23 @@ impl Client {
         if self.opening.settled || bug!(RestoreUnnoticed) {
             return;
         }
-        self.start_incarnation(0);
-        let since: Vec<(OutboxId, Digest)> = self
-            .outbox
-            .rows()
-            .filter(|row| row.id > self.opening.newest && !row.acked)
-            .map(|row| (row.id, row.digest))
-            .collect();
-        let streams = std::mem::take(&mut self.opening.streams);
         let Some(group) = &mut self.group else { return };
+        let stood = std::mem::take(&mut self.opening.streams);
+        let own = group.streams.iter_mut().filter(|(id, _)| id.device == group.device);
         let mut touched = Vec::new();
-        for (id, stream) in streams {
-            group.streams.insert(id, stream);
-            touched.push(id);
+        for (id, stream) in own {
+            *stream = stood.iter().find(|(other, _)| other == id).map(|(_, stream)| stream.clone()).unwrap_or_default();
+            touched.push(*id);
         }
         touched.into_iter().for_each(|id| self.touch(id));
-        since.iter().for_each(|(_, digest)| remember(&mut self.ledger.own_recent, *digest, 64));
-        let ids: Vec<OutboxId> = since.into_iter().map(|(id, _)| id).collect();
-        if !ids.is_empty() {
-            self.opening.reissuing = true;
-            self.load_rows(ids.clone(), Load::Reissue(ids));
-        }
+        self.start_incarnation(0);
+        let newest = self.opening.newest;
+        let since: Vec<Digest> =
+            self.outbox.rows().filter(|row| row.id > newest && !row.acked).map(|row| row.digest).collect();
+        since.into_iter().for_each(|digest| remember(&mut self.ledger.own_recent, digest, 64));
+        self.opening.confirmed = false;
+        self.opening.reissuing = true;
+        self.ledger.unconfirmed = Some(Unconfirmed { newest, streams: Vec::new(), reissuing: true });
     }
 
     /// The bytes of records that must be said again.
@@ -211,7 +271,10 @@ impl Client {
                 self.event(ClientEvent::BlobReissued { old: entry.blob_id, new: row.blob_id });
             }
         }
+        self.opening.loading = false;
         self.opening.reissuing = false;
+        self.opening.confirmed = true;
+        self.ledger.unconfirmed = None;
     }
 
     /// What a sealed row of this group says.
