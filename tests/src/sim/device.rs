@@ -82,6 +82,8 @@ pub struct DeviceNode {
     pub impostor: Option<WireCode>,
     /// Since when the process does not run, though it lives.
     pub(super) asleep: Option<Time>,
+    /// When it last began to run again.
+    pub(super) woken: Option<Time>,
     /// What happened while it was asleep.
     pub(super) missed: Vec<ClientInput>,
     /// Whether the network carries anything to and from it.
@@ -134,6 +136,7 @@ impl DeviceNode {
             told_skew: 0,
             impostor: None,
             asleep: None,
+            woken: None,
             missed: Vec::new(),
             online: true,
             refusing: false,
@@ -229,6 +232,11 @@ impl DeviceNode {
     /// Whether its process lives and does not run.
     pub fn is_asleep(&self) -> bool {
         self.asleep.is_some()
+    }
+
+    /// Whether it began to run again at this very time: what it says then may be older than what its disk did meanwhile.
+    pub fn wakes_at(&self, now: Time) -> bool {
+        self.woken == Some(now)
     }
 
     /// The id the next command will have.

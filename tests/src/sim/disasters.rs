@@ -26,9 +26,11 @@ impl World {
         self.relay_node(relay).queues.iter().map(std::collections::VecDeque::len).sum()
     }
 
-    /// Kills a device's process while its disk is at work: so many of the batches in flight were still written.
+    /// Kills a device's process while its disk is at work: so many of the batches in flight were still written. A disk that has
+    /// refused one writes none after it.
     pub fn kill_device_after(&mut self, device: usize, batches: usize) {
         let node = &self.devices[device];
+        let batches = if node.refusing { 0 } else { batches };
         let persists = node.queue.iter().filter_map(|request| match request {
             StoreOutput::Persist { ops, .. } => Some(ops),
             StoreOutput::Load { .. } => None,

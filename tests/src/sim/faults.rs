@@ -73,6 +73,7 @@ impl World {
     pub fn wake_up(&mut self, device: usize) {
         let Some(since) = self.devices[device].asleep.take() else { return };
         self.transcript.note(self.now, self.devices[device].name, "awake");
+        self.devices[device].woken = Some(self.now);
         for input in std::mem::take(&mut self.devices[device].missed) {
             self.tell(device, input);
         }

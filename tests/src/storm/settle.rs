@@ -104,6 +104,8 @@ impl Storm {
         let mut pause = Duration::from_secs(4);
         loop {
             self.run(pause);
+            // Who ended by itself meanwhile: a relay that was told to, a device whose disk had refused something.
+            (0..=self.world.others.len()).for_each(|relay| self.start_relay(relay));
             for device in self.everyone() {
                 self.start(device);
             }
@@ -238,7 +240,7 @@ impl Storm {
             if self.apps[reader].db.texts.contains_key(&push.text) || self.is_waived(reader, sender, push, id) {
                 continue;
             }
-            let named = self.is_named(push, sender, report);
+            let named = self.is_named(push, reader, sender, report);
             assert!(
                 named,
                 "{} never got {} of {}, promised at {} ms; findings {:?}",
@@ -263,6 +265,10 @@ impl Storm {
             return true;
         }
         let Some(last) = self.disasters.iter().max() else { return false };
+        // Who leaves refills nothing, and where nobody had it yet, nobody knows that it was.
+        if from.left && push.at <= *last {
+            return true;
+        }
         // A relay that lost what it had acknowledged is refilled by those who still keep it: for devices they knew of, and did not
         // take for gone.
         let known_since = id.and_then(|id| from.greeted.get(&id)).copied().unwrap_or(Time(u64::MAX));
@@ -271,14 +277,16 @@ impl Storm {
     }
 
     /// Whether a finding of the reader says that it is missing, and the relay cannot give it.
-    fn is_named(&self, push: &Push, sender: usize, report: &Report) -> bool {
+    fn is_named(&self, push: &Push, reader: usize, sender: usize, report: &Report) -> bool {
         let Some(row) = push.blob.and_then(|blob| self.rows[sender].get(&blob)) else { return false };
         let at = match self.lost.get(&row.digest) {
             Some(at) => Some(*at),
             None if self.is_refilled_badly(sender) => None,
             None => return false,
         };
-        report.verdicts.iter().any(|(_, verdict)| match verdict {
+        // What the application has settled was told to it.
+        let told = &self.apps[reader].verdicts;
+        report.verdicts.iter().map(|(_, verdict)| verdict).chain(told).any(|verdict| match verdict {
             Verdict::Gap { inc, lane, from, to, .. } => {
                 *inc == row.inc && *lane == Lane::Data && (*from..=*to).contains(&row.seq)
             }

@@ -82,6 +82,10 @@ impl Storm {
                         self.rows[device].insert(entry.blob_id, row);
                     }
                     self.digests.entry(entry.digest).or_insert((device, row));
+                    // A relay that went back and forth can make it believe that its store is old.
+                    let counts_anew =
+                        !self.authors.contains_key(&entry.inc) && self.authors.values().any(|of| *of == device);
+                    self.apps[device].reissued |= counts_anew && !self.disasters.is_empty();
                     self.authors.entry(entry.inc).or_insert(device);
                 }
                 ClientOp::Deliver(row) => {
@@ -233,8 +237,9 @@ impl Storm {
         match event {
             ClientEvent::Status(status) => {
                 status.last_error.into_iter().for_each(|code| self.counts.code(code));
-                // What a sluggish driver reports late was true when it was said.
-                if self.world.devices[device].driver != Driver::Sluggish {
+                // What is reported late, by a sluggish driver or after a sleep, was true when it was said.
+                let node = &self.world.devices[device];
+                if node.driver != Driver::Sluggish && !node.wakes_at(now) {
                     self.check_status(device, status);
                 }
             }
@@ -252,8 +257,6 @@ impl Storm {
             }
             ClientEvent::BlobSynced { id, .. } => self.is_at_relay(device, *id),
             ClientEvent::BlobReissued { old, new } => {
-                // A relay that went back and forth can make it believe that its store is old.
-                self.apps[device].reissued |= !self.disasters.is_empty();
                 let renamed = self.apps[device].pushes.iter_mut().filter(|push| push.blob == Some(*old));
                 renamed.for_each(|push| push.blob = Some(*new));
             }
