@@ -127,12 +127,13 @@ impl Client {
         key: Option<IdempotencyKey>,
     ) -> Result<OutboxId, Code> {
         let lane = kind.lane();
-        let ms = self.wall();
+        let wall = self.wall();
         self.note_unconfirmed();
         let (inc, earlier) = (self.ledger.inc(), self.ledger.earlier_inc);
         let seen = self.take_seen(kind);
         let group = self.group.as_mut().ok_or(Code::NotEnabled)?;
         let own = group.own(inc, lane);
+        let ms = if kind == Kind::Rename { wall.max(group.roster.renames_after(group.device)) } else { wall };
         let (seq, prev) = match kind {
             Kind::Heads => {
                 let (seq, hash) = group.streams.get(&group.own(inc, Lane::Data)).map_or((0, None), Stream::reach);

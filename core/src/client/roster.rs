@@ -20,6 +20,7 @@ use crate::{
         record::{Opened, Record},
         roster::{AddPayload, RenamePayload},
     },
+    time::UnixMillis,
 };
 
 /// A member as the roster knows it.
@@ -43,8 +44,10 @@ struct Admission {
     knew: BTreeMap<StreamId, u64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// In the order in which names count: by what the author's clock showed, which it never takes back here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Renamed {
+    ms: UnixMillis,
     inc: Incarnation,
     seq: u64,
     hash: RecordHash,
@@ -144,17 +147,24 @@ impl Roster {
 
     /// Applies a verified RENAME: a device names only itself.
     pub(super) fn rename(&mut self, opened: &Opened) -> RosterChange {
-        let Record { sender, inc, seq, payload, .. } = &opened.record;
+        let Record { sender, inc, seq, ms, payload, .. } = &opened.record;
         let (Ok(rename), Some(member)) = (RenamePayload::decode(payload), self.members.get_mut(sender)) else {
             return RosterChange::Nothing;
         };
-        // Records that make up a roster are handed over without those between them.
-        if member.renamed.is_some_and(|known| known.inc == *inc && known.seq >= *seq) {
+        // They come in any order: a roster is handed over without what lies between, and a restored device finds its own last.
+        let renamed = Renamed { ms: *ms, inc: *inc, seq: *seq, hash: opened.hash };
+        if member.renamed.is_some_and(|known| known >= renamed) {
             return RosterChange::Nothing;
         }
         member.name = rename.name;
-        let before = member.renamed.replace(Renamed { inc: *inc, seq: *seq, hash: opened.hash });
+        let before = member.renamed.replace(renamed);
         RosterChange::Renamed { before: before.map(|renamed| renamed.hash) }
+    }
+
+    /// The earliest time that a device's next RENAME may bear.
+    pub(super) fn renames_after(&self, device: DeviceId) -> UnixMillis {
+        let renamed = self.members.get(&device).and_then(|member| member.renamed);
+        renamed.map_or(UnixMillis(0), |renamed| UnixMillis(renamed.ms.0.saturating_add(1)))
     }
 
     /// Whether the author of `add` could know `of` when it wrote.

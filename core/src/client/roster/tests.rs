@@ -237,6 +237,26 @@ fn r15_a_device_names_only_itself_and_its_newest_name_counts() {
     assert_eq!(scene.roster.standing(), [hash(0), admit.hash, third.hash].into());
 }
 
+#[test]
+fn r15_names_given_in_two_incarnations_end_alike_in_whatever_order_they_come() {
+    let mut scene = scene();
+    let founder = scene.founder();
+    let mut name = |ms: u64, inc: u8, seq: u64, name: &str| {
+        let mut opened = scene.rename(founder, seq, name);
+        (opened.record.ms, opened.record.inc) = (UnixMillis(ms), Incarnation([inc; 8]));
+        opened
+    };
+    let names = [name(10, 9, 1, "one"), name(20, 9, 2, "two"), name(21, 3, 1, "restored"), name(21, 2, 7, "as late")];
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]] {
+        let mut roster = scene.roster.clone();
+        for index in order {
+            roster.rename(&names[index]);
+        }
+        assert_eq!(roster.get(founder).map(|member| member.name.as_str()), Some("restored"), "{order:?}");
+        assert_eq!(roster.renames_after(founder), UnixMillis(22), "{order:?}");
+    }
+}
+
 /// What one step of a group's history does.
 #[derive(Debug, Clone)]
 struct Step {
