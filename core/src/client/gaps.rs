@@ -283,11 +283,11 @@ impl Client {
         }
     }
 
-    /// Whether what was dropped is what a chain waits for.
+    /// Whether what was dropped may be what a chain waits for: its lowest is next, or came by another way, and others may be next.
     fn dropped_is_next(&self) -> bool {
         let Some(group) = &self.group else { return false };
         let reach = |id: &StreamId| group.streams.get(id).map_or(0, |stream| stream.reach().0);
-        self.gaps.passed.iter().any(|(id, (dropped, _))| reach(id).checked_add(1) == Some(*dropped))
+        self.gaps.passed.iter().any(|(id, (dropped, _))| *dropped <= reach(id).saturating_add(1))
     }
 
     /// A page of the scan was processed.
@@ -446,8 +446,15 @@ impl Client {
     /// How long ago the log was last found to be another one.
     pub(super) fn since_reset(&self) -> Option<Duration> {
         let now = self.wall();
-        // E8: a clock that was set back says nothing about how long ago it was.
-        self.ledger.reset_at.filter(|at| *at <= now).map(|at| Duration::from_millis(now.0 - at.0))
+        self.ledger.reset_at.map(|at| Duration::from_millis(now.0.saturating_sub(at.0)))
+    }
+
+    /// E8: a clock that was set back says nothing about how long ago the log was lost, so that counts as having been just now.
+    pub(super) fn date_reset(&mut self) {
+        let now = self.wall();
+        if self.ledger.reset_at.is_some_and(|at| at > now) {
+            self.ledger.reset_at = Some(now);
+        }
     }
 
     /// What the wall clock showed so long ago.

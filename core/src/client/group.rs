@@ -121,6 +121,7 @@ impl Client {
             return;
         }
         self.phase = Phase::Ready;
+        self.date_reset();
         self.reopening.under_way = true;
         self.remember_opening();
         self.resume_refill();

@@ -23,11 +23,11 @@ use crate::{
         command::ClientEvent,
         ledger::{RESERVE_BLOCK, remember},
         receive::{may_follow, stream_of},
-        store::ClientOp,
+        store::{ClientOp, OutboxEntry},
         stream::{Stream, short},
         verdict::Verdict,
     },
-    ids::{Cursor, DeviceId, Digest, Lane, OutboxId, StreamId},
+    ids::{Cursor, DeviceId, Digest, Lane, OutboxId, RecordHash, StreamId},
     seal::{
         record::{self, Kind, Opened, Record},
         roster::HeadsPayload,
@@ -39,12 +39,11 @@ use crate::{
 /// speaks of it can show.
 const BELIEVED: u8 = 2;
 
-/// How this device's own chains stood when the log last agreed with the store, and what has become of that in this run.
+/// Where the outbox stood when the log last agreed with the store, and what has become of that in this run.
 #[derive(Debug, Default)]
 #[cfg_attr(feature = "model", derive(Clone, Hash))]
 pub(super) struct Opening {
     read: bool,
-    streams: Vec<(StreamId, Stream)>,
     newest: OutboxId,
     /// The log was read to its head: what is written from now on follows what is there.
     confirmed: bool,
@@ -58,16 +57,15 @@ pub(super) struct Opening {
 
 /// The same for the runs to come, while something was written that no log has confirmed: should the store turn out to be old, it was
 /// numbered wrongly, whichever run wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Unconfirmed {
     newest: OutboxId,
-    streams: Vec<(StreamId, Stream)>,
     /// The store is old, and what was queued since is not all said again.
     reissuing: bool,
 }
 
 impl Client {
-    /// Remembers how the own chains stand before anything is written. A store read again in one run changes nothing about that, but
+    /// Remembers how the outbox stands before anything is written. A store read again in one run changes nothing about that, but
     /// what was confirmed may not have got into it.
     pub(super) fn remember_opening(&mut self) {
         self.opening.confirmed = false;
@@ -76,18 +74,14 @@ impl Client {
             return;
         }
         self.opening.read = true;
-        if let Some(Unconfirmed { newest, streams, reissuing }) = self.ledger.unconfirmed.clone() {
-            self.opening.newest = newest;
-            self.opening.streams = streams;
-            self.opening.reissuing = reissuing;
-            self.opening.settled |= reissuing;
-            return;
+        match self.ledger.unconfirmed {
+            Some(Unconfirmed { newest, reissuing }) => {
+                self.opening.newest = newest;
+                self.opening.reissuing = reissuing;
+                self.opening.settled |= reissuing;
+            }
+            None => self.opening.newest = self.outbox.newest().unwrap_or_default(),
         }
-        let own = |(id, stream): (&StreamId, &Stream)| (*id, stream.clone());
-        self.opening.streams = self.group.as_ref().map_or_else(Vec::new, |group| {
-            group.streams.iter().filter(|(id, _)| id.device == group.device).map(own).collect()
-        });
-        self.opening.newest = self.outbox.newest().unwrap_or_default();
     }
 
     /// A group begins here: what founding or joining it wrote is its first state, and only what follows is said again.
@@ -100,8 +94,8 @@ impl Client {
     /// Something is written. Before the log was read nobody knows whether its number is taken.
     pub(super) fn note_unconfirmed(&mut self) {
         if self.opening.read && !self.opening.confirmed && self.ledger.unconfirmed.is_none() {
-            let Opening { newest, ref streams, reissuing, .. } = self.opening;
-            self.ledger.unconfirmed = Some(Unconfirmed { newest, streams: streams.clone(), reissuing });
+            let Opening { newest, reissuing, .. } = self.opening;
+            self.ledger.unconfirmed = Some(Unconfirmed { newest, reissuing });
         }
     }
 
@@ -117,12 +111,17 @@ impl Client {
                 self.ledger.unconfirmed = None;
             }
         } else if self.outbox.flying_bytes() == 0 {
-            let (newest, inc) = (self.opening.newest, self.ledger.inc());
-            let wrong = self.outbox.rows().filter(|row| row.id > newest && row.inc != inc && !row.acked);
-            let ids: Vec<OutboxId> = wrong.map(|row| row.id).collect();
+            let inc = self.ledger.inc();
+            let ids: Vec<OutboxId> = self.queued_since().filter(|row| row.inc != inc).map(|row| row.id).collect();
             self.opening.loading = true;
             self.load_rows(ids.clone(), Load::Reissue(ids));
         }
+    }
+
+    /// What was queued since the log last agreed, and never was at a relay.
+    fn queued_since(&self) -> impl Iterator<Item = &OutboxEntry> {
+        let newest = self.opening.newest;
+        self.outbox.rows().filter(move |row| row.id > newest && !row.acked && row.position.is_none())
     }
 
     pub(super) fn may_push(&self) -> bool {
@@ -230,30 +229,37 @@ impl Client {
         if self.opening.settled || bug!(RestoreUnnoticed) {
             return;
         }
-        let Some(group) = &mut self.group else { return };
-        let stood = std::mem::take(&mut self.opening.streams);
-        let own = group.streams.iter_mut().filter(|(id, _)| id.device == group.device);
-        let mut touched = Vec::new();
-        for (id, stream) in own {
-            *stream = stood.iter().find(|(other, _)| other == id).map(|(_, stream)| stream.clone()).unwrap_or_default();
-            touched.push(*id);
+        let since: Vec<OutboxEntry> = self.queued_since().copied().collect();
+        for row in since.iter().filter(|row| row.kind != Kind::Heads as u8) {
+            self.take_back(row);
         }
-        touched.into_iter().for_each(|id| self.touch(id));
         self.start_incarnation(0);
-        let newest = self.opening.newest;
-        let since: Vec<Digest> =
-            self.outbox.rows().filter(|row| row.id > newest && !row.acked).map(|row| row.digest).collect();
-        since.into_iter().for_each(|digest| remember(&mut self.ledger.own_recent, digest, 64));
+        since.iter().for_each(|row| remember(&mut self.ledger.own_recent, row.digest, 64));
         self.opening.confirmed = false;
         self.opening.reissuing = true;
-        self.ledger.unconfirmed = Some(Unconfirmed { newest, streams: Vec::new(), reissuing: true });
+        self.ledger.unconfirmed = Some(Unconfirmed { newest: self.opening.newest, reissuing: true });
+    }
+
+    /// Its number may be another record's.
+    fn take_back(&mut self, row: &OutboxEntry) {
+        let before = |other: &&OutboxEntry| {
+            (other.inc, other.lane, other.seq + 1) == (row.inc, row.lane, row.seq) && other.kind != Kind::Heads as u8
+        };
+        let head = self.outbox.rows().find(before).map(|other| other.hash);
+        let Some(group) = &mut self.group else { return };
+        let id = group.own(row.inc, row.lane);
+        if let Some(stream) = group.streams.get_mut(&id).filter(|stream| stream.last >= row.seq) {
+            stream.take_back(row.seq, head);
+            self.touch(id);
+        }
     }
 
     /// The bytes of records that must be said again.
     pub(super) fn reissue(&mut self, ids: &[OutboxId], rows: Vec<(OutboxId, Bytes)>) {
         for (id, blob) in rows {
             let Some(entry) = self.outbox.get(id).copied().filter(|_| ids.contains(&id)) else { continue };
-            let Some(payload) = self.payload_of(&blob) else { continue };
+            let Some(Record { prev, payload, .. }) = self.record_of(&blob) else { continue };
+            self.ends_at(&entry, prev);
             let kind = Kind::of(entry.kind).unwrap_or(Kind::Data);
             self.remove_row(id);
             if kind == Kind::Heads {
@@ -277,10 +283,25 @@ impl Client {
         self.ledger.unconfirmed = None;
     }
 
+    /// What is said again names the record that now ends its old chain, if no other has taken its place.
+    fn ends_at(&mut self, row: &OutboxEntry, prev: RecordHash) {
+        let Some(group) = &mut self.group else { return };
+        let id = group.own(row.inc, row.lane);
+        let ends = |stream: &&mut Stream| stream.last > 0 && stream.last + 1 == row.seq && stream.head.is_none();
+        if let Some(stream) = group.streams.get_mut(&id).filter(ends) {
+            stream.head = Some(prev);
+            self.touch(id);
+        }
+    }
+
     /// What a sealed row of this group says.
     pub(super) fn payload_of(&self, blob: &Bytes) -> Option<Bytes> {
+        self.record_of(blob).map(|record| record.payload)
+    }
+
+    fn record_of(&self, blob: &Bytes) -> Option<Record> {
         let group = self.group.as_ref()?;
         let epoch = group.epoch_of(record::kid_of(blob)?)?;
-        record::open(blob, &group.id, epoch).ok().map(|opened| opened.record.payload)
+        record::open(blob, &group.id, epoch).ok().map(|opened| opened.record)
     }
 }

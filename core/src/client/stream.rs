@@ -9,7 +9,7 @@
 //!   nobody's fault     held, or given up   others say they have it
 //! ```
 //!
-//! Invariant: `last` only grows; the window holds the hashes of the records that end at `last` without a hole.
+//! Invariant: `last` only grows, but for own records that are taken back; the window holds the hashes of the records that end at `last` without a hole.
 
 use std::collections::VecDeque;
 
@@ -121,6 +121,14 @@ impl Stream {
             self.window.pop_front();
         }
         self.claims.reached(self.last);
+    }
+
+    /// This device's own records from this number on were no records: their numbers are others'.
+    pub(super) fn take_back(&mut self, from: u64, head: Option<RecordHash>) {
+        let back = usize::try_from(self.last.saturating_sub(from).saturating_add(1)).unwrap_or(usize::MAX);
+        self.window.truncate(self.window.len().saturating_sub(back));
+        self.last = from.saturating_sub(1);
+        self.head = head;
     }
 
     /// Judges what a member's `seen` says of this chain, and remembers what this device lacks.

@@ -213,3 +213,15 @@ fn a_log_that_is_another_one_has_no_places() {
     stream.forget_place();
     assert_eq!(stream.at, Cursor(0));
 }
+
+#[test]
+fn own_records_that_are_taken_back_leave_the_chain_as_it_was() {
+    for from in 1..=5 {
+        let mut stream = held(5);
+        stream.take_back(from, Some(hash(from - 1)).filter(|_| from > 1));
+        assert_eq!(stream.known(from - 1), held(from - 1).known(from - 1));
+        assert_eq!((stream.last, stream.known(from)), (from - 1, None));
+        stream.accept(from, hash(99), Cursor(9));
+        assert_eq!(stream.reach(), (from, Some(hash(99))));
+    }
+}
