@@ -178,8 +178,12 @@ impl Storm {
                 if reader != sender {
                     self.same_roster(reader, sender, reports);
                     self.same_chains(reader, sender, &ids);
-                    let id = reports[&reader].identity.map(|identity| identity.device);
-                    self.arrived(reader, sender, &reports[&reader], id);
+                    // Who admitted the sender has left, and nobody else refills that: its records are held.
+                    let known = reports[&reader].devices.iter().any(|member| ids.get(&member.id) == Some(&sender));
+                    if known || !self.apps.iter().any(|app| app.left) {
+                        let id = reports[&reader].identity.map(|identity| identity.device);
+                        self.arrived(reader, sender, &reports[&reader], id);
+                    }
                 }
             }
         }
@@ -189,8 +193,8 @@ impl Storm {
     }
 
     fn same_roster(&self, one: usize, other: usize, reports: &BTreeMap<usize, Report>) {
-        if !self.disasters.is_empty() && self.apps.iter().any(|app| app.left) {
-            // Only its author refills a record, and that one has left.
+        if !self.disasters.is_empty() && self.apps.iter().any(|app| app.left || app.lost_time) {
+            // Only its author refills a record, and that one has left, or takes the time for another.
             return;
         }
         let roster = |device: &usize| -> BTreeSet<(DeviceId, String)> {
