@@ -115,6 +115,7 @@ impl Group {
 impl Client {
     /// The store was read: become what it says.
     pub(super) fn opened(&mut self, image: ClientImage) {
+        let reserved = image.reserved;
         if let Err(code) = self.adopt_image(image) {
             self.phase = Phase::Ready;
             self.stop_with(code);
@@ -124,6 +125,10 @@ impl Client {
         self.date_reset();
         self.reopening.under_way = true;
         self.remember_opening();
+        if self.group.is_some() && reserved > self.ledger.reserved {
+            // D11: the counter beside the key is ahead, so this database is an older copy.
+            self.counter_is_ahead(reserved);
+        }
         self.resume_refill();
         self.offer_held_again();
         self.prune();
@@ -182,10 +187,6 @@ impl Client {
         image.held.into_iter().for_each(|row| self.gaps.restore(row));
         // A newer build may have a use for what an older one had no room for.
         self.gaps.look_again();
-        if self.group.is_some() && image.reserved > self.ledger.reserved && !bug!(RestoreUnnoticed) {
-            // D11: the counter beside the key is ahead, so this database is an older copy.
-            self.start_incarnation(image.reserved);
-        }
         Ok(())
     }
 

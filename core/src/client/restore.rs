@@ -129,7 +129,7 @@ impl Client {
     }
 
     /// From now on this device counts anew. Older copies of its database are told by the counter, which is raised past them all.
-    pub(super) fn start_incarnation(&mut self, reserved: u64) {
+    fn start_incarnation(&mut self, reserved: u64) {
         let inc = self.ledger.inc();
         let written = self.group.as_ref().is_some_and(|group| {
             group.streams.iter().any(|(id, stream)| id.device == group.device && id.inc == inc && stream.last > 0)
@@ -226,14 +226,29 @@ impl Client {
 
     /// The store is older than what others hold: count anew, and say again what was queued since it opened.
     pub(super) fn store_is_older(&mut self) {
-        if self.opening.settled || bug!(RestoreUnnoticed) {
+        if !self.opening.settled {
+            self.count_anew(0);
+        }
+    }
+
+    /// The counter beside the store key says that this database is an older copy.
+    pub(super) fn counter_is_ahead(&mut self, reserved: u64) {
+        if self.opening.settled {
+            // Noticed before, and what followed did not get into the store.
+            return self.start_incarnation(reserved);
+        }
+        self.count_anew(reserved);
+    }
+
+    fn count_anew(&mut self, reserved: u64) {
+        if bug!(RestoreUnnoticed) {
             return;
         }
         let since: Vec<OutboxEntry> = self.queued_since().copied().collect();
         for row in since.iter().filter(|row| row.kind != Kind::Heads as u8) {
             self.take_back(row);
         }
-        self.start_incarnation(0);
+        self.start_incarnation(reserved);
         since.iter().for_each(|row| remember(&mut self.ledger.own_recent, row.digest, 64));
         self.opening.confirmed = false;
         self.opening.reissuing = true;

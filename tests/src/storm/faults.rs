@@ -3,6 +3,8 @@
 //! A fault counts once it took effect. Some strike at once: what is dead cannot be killed, and counts as nothing. Others are set up
 //! and wait: a full disk counts when it refuses a batch, and not if it was emptied before.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use zerok_core::{
     channel::ChannelKind,
@@ -397,6 +399,12 @@ impl Storm {
         self.disasters.push(self.world.now());
         store.mend();
         store.set_room(u64::MAX);
+        let digests = |store: &MemoryRelayStore| -> BTreeSet<Digest> {
+            let logs = store.groups().into_iter().flat_map(|group| store.log(&group));
+            logs.map(|(_, blob)| Digest::of(&blob)).collect()
+        };
+        let (before, after) = (digests(&self.world.relay_node(relay).store), digests(&store));
+        self.washed_away.extend(before.difference(&after));
         self.world.swap_relay_of(relay, store);
         self.forget_log(relay);
     }

@@ -142,6 +142,8 @@ struct Storm {
     armed: BTreeSet<(Node, Fault)>,
     /// Blobs that a relay's disk lost, damaged or let expire, and where they stood.
     lost: BTreeMap<Digest, Cursor>,
+    /// Blobs that went with a relay's log. Most come again.
+    washed_away: BTreeSet<Digest>,
     /// Names of keys that were never any: bits of them rotted.
     false_kids: BTreeSet<Kid>,
     /// Where the member in the wrong hands has put something into the log.
@@ -193,6 +195,7 @@ impl Storm {
             disasters: Vec::new(),
             armed: BTreeSet::new(),
             lost: BTreeMap::new(),
+            washed_away: BTreeSet::new(),
             false_kids: BTreeSet::new(),
             lies: BTreeSet::new(),
             forged: BTreeSet::new(),

@@ -10,7 +10,7 @@ use zerok_core::{
         verdict::Verdict,
     },
     error::Code,
-    ids::{DeviceId, GroupId, Incarnation, Lane},
+    ids::{DeviceId, Digest, GroupId, Incarnation, Lane},
     seal::record::Kind,
     time::{Duration, Time},
 };
@@ -18,6 +18,7 @@ use zerok_core::{
 use super::{
     NAMES, Storm,
     app::{Fate, Push},
+    watch::Row,
 };
 use crate::sim::{Disk, Driver, Path};
 
@@ -180,7 +181,7 @@ impl Storm {
                     self.same_chains(reader, sender, &ids);
                     // Who admitted the sender has left, and nobody else refills that: its records are held.
                     let known = reports[&reader].devices.iter().any(|member| ids.get(&member.id) == Some(&sender));
-                    if known || !self.apps.iter().any(|app| app.left) {
+                    if known || !self.apps.iter().any(|app| app.left) && !self.missed_an_admission(reader) {
                         let id = reports[&reader].identity.map(|identity| identity.device);
                         self.arrived(reader, sender, &reports[&reader], id);
                     }
@@ -195,6 +196,9 @@ impl Storm {
     fn same_roster(&self, one: usize, other: usize, reports: &BTreeMap<usize, Report>) {
         if !self.disasters.is_empty() && self.apps.iter().any(|app| app.left || app.lost_time) {
             // Only its author refills a record, and that one has left, or takes the time for another.
+            return;
+        }
+        if self.missed_an_admission(one) || self.missed_an_admission(other) {
             return;
         }
         let roster = |device: &usize| -> BTreeSet<(DeviceId, String)> {
@@ -238,10 +242,23 @@ impl Storm {
         !self.disasters.is_empty() && (self.apps[author].left || self.apps.iter().any(|app| app.lost_time))
     }
 
+    /// A relay that loses its log again, before all have heard of it the first time, is refilled later than those wait who did not: an
+    /// author refills once an hour, and they find nothing wrong but a hole.
+    fn may_come_late(&self, digest: &Digest) -> bool {
+        self.disasters.len() > 1 && self.washed_away.contains(digest)
+    }
+
+    /// What came too late for one of these may have been an admission.
+    fn missed_an_admission(&self, device: usize) -> bool {
+        let control = |verdict: &Verdict| matches!(verdict, Verdict::Gap { lane: Lane::Control, .. });
+        self.disasters.len() > 1 && self.apps[device].verdicts.iter().any(control)
+    }
+
     /// What a sender was promised has reached a reader, or the reader can say what is missing.
     fn arrived(&self, reader: usize, sender: usize, report: &Report, id: Option<DeviceId>) {
         for push in self.apps[sender].pushes.iter().filter(|push| push.fate == Fate::Promised) {
-            if self.apps[reader].db.texts.contains_key(&push.text) || self.is_waived(reader, sender, push, id) {
+            let waived = || self.is_waived(reader, sender, push, id) || self.went_unseen(reader, sender, push);
+            if self.apps[reader].db.texts.contains_key(&push.text) || waived() {
                 continue;
             }
             let named = self.is_named(push, reader, sender, report);
@@ -280,12 +297,22 @@ impl Storm {
         newcomer || from.lost_time || to.lost_time || from.restored.is_some() || to.restored.is_some()
     }
 
+    /// The relay lost the last record of a chain before anybody read it: nobody can tell that it was until its author says more.
+    fn went_unseen(&self, reader: usize, sender: usize, push: &Push) -> bool {
+        let Some(row) = push.blob.and_then(|blob| self.rows[sender].get(&blob)) else { return false };
+        let others = self.apps.iter().enumerate().filter(|(device, _)| *device != reader && *device != sender);
+        let later = |other: &Row| other.inc == row.inc && other.lane == row.lane && other.seq > row.seq;
+        self.lost.contains_key(&row.digest)
+            && !self.rows[sender].values().any(|other| later(other) && !self.lost.contains_key(&other.digest))
+            && others.into_iter().all(|(_, app)| !app.db.texts.contains_key(&push.text))
+    }
+
     /// Whether a finding of the reader says that it is missing, and the relay cannot give it.
     fn is_named(&self, push: &Push, reader: usize, sender: usize, report: &Report) -> bool {
         let Some(row) = push.blob.and_then(|blob| self.rows[sender].get(&blob)) else { return false };
         let at = match self.lost.get(&row.digest) {
             Some(at) => Some(*at),
-            None if self.is_refilled_badly(sender) => None,
+            None if self.is_refilled_badly(sender) || self.may_come_late(&row.digest) => None,
             None => return false,
         };
         // What the application has settled was told to it.
@@ -336,7 +363,8 @@ impl Storm {
 
     /// Each of these records was lost by the relay.
     fn are_lost(&self, inc: Incarnation, lane: Lane, from: u64, to: u64) -> bool {
-        let rows = self.lost.keys().filter_map(|digest| self.digests.get(digest)).map(|(_, row)| row);
+        let late = self.washed_away.iter().filter(|digest| self.may_come_late(digest));
+        let rows = self.lost.keys().chain(late).filter_map(|digest| self.digests.get(digest)).map(|(_, row)| row);
         let lost: BTreeSet<u64> = rows
             .filter(|row| row.inc == inc && row.lane == lane && row.kind != Kind::Heads as u8)
             .map(|row| row.seq)
