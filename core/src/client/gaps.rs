@@ -443,6 +443,11 @@ impl Client {
         if left.is_zero() { Time(0) } else { self.now + left }
     }
 
+    /// Whether members may still speak of what the relay does not have again.
+    pub(super) fn was_reset_lately(&self) -> bool {
+        self.since_reset().is_some_and(|since| since < AFTER_RESET)
+    }
+
     /// How long ago the log was last found to be another one.
     pub(super) fn since_reset(&self) -> Option<Duration> {
         let now = self.wall();

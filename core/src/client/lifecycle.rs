@@ -92,6 +92,12 @@ impl Client {
     /// Forgets everything but the relay and the highest position: no position is ever reused.
     pub(super) fn forget_group(&mut self) {
         self.batch.ops = vec![ClientOp::Erase];
+        // What was queued just before is not kept either, and nobody is told that it was.
+        for effect in &mut self.batch.effects {
+            if let Effect::Done { result: result @ Ok(Reply::Queued { .. }), .. } = effect {
+                *result = Err(Code::Cancelled.into());
+            }
+        }
         self.batch.touched.clear();
         // Numbers go on counting: what an application or a query under way remembers must not come to mean something else.
         let last = self.ledger.last_position;

@@ -27,7 +27,7 @@ use crate::{
         stream::{Stream, short},
         verdict::Verdict,
     },
-    ids::{Cursor, DeviceId, Digest, Lane, OutboxId, RecordHash, StreamId},
+    ids::{Cursor, DeviceId, Digest, Incarnation, Lane, OutboxId, RecordHash, StreamId},
     seal::{
         record::{self, Kind, Opened, Record},
         roster::HeadsPayload,
@@ -51,8 +51,8 @@ pub(super) struct Opening {
     reissuing: bool,
     /// Their bytes are being read.
     loading: bool,
-    /// The restored store was noticed and dealt with in this run.
-    settled: bool,
+    /// The restored store was noticed and dealt with in this run: since then this device counts as this.
+    settled: Option<Incarnation>,
 }
 
 /// The same for the runs to come, while something was written that no log has confirmed: should the store turn out to be old, it was
@@ -70,18 +70,22 @@ impl Client {
     pub(super) fn remember_opening(&mut self) {
         self.opening.confirmed = false;
         self.opening.loading = false;
-        if self.opening.read {
-            return;
+        self.opening.reissuing = false;
+        if let Some(Unconfirmed { newest, reissuing }) = self.ledger.unconfirmed {
+            self.opening.newest = newest;
+            self.opening.reissuing = reissuing;
+            if reissuing {
+                self.opening.settled = Some(self.ledger.inc());
+            }
+        } else if !self.opening.read {
+            self.opening.newest = self.outbox.newest().unwrap_or_default();
         }
         self.opening.read = true;
-        match self.ledger.unconfirmed {
-            Some(Unconfirmed { newest, reissuing }) => {
-                self.opening.newest = newest;
-                self.opening.reissuing = reissuing;
-                self.opening.settled |= reissuing;
-            }
-            None => self.opening.newest = self.outbox.newest().unwrap_or_default(),
-        }
+    }
+
+    /// Whether the restored store was dealt with in this run. What a disk refused to write was not.
+    fn is_settled(&self) -> bool {
+        self.opening.settled == Some(self.ledger.inc())
     }
 
     /// A group begins here: what founding or joining it wrote is its first state, and only what follows is said again.
@@ -141,13 +145,14 @@ impl Client {
         self.ledger.heads_due = true;
         self.ledger.reserved = self.ledger.reserved.max(reserved).saturating_add(RESERVE_BLOCK);
         self.batch.ops.push(ClientOp::Reserve(self.ledger.reserved));
-        self.opening.settled = true;
+        self.opening.settled = Some(self.ledger.inc());
     }
 
     /// The relay names what this device's key stored last.
     pub(super) fn check_own(&mut self, digest: Digest) {
         if !self.ledger.own_recent.contains(&digest) && !self.is_own(digest) {
-            if !self.opening.settled && self.ledger.relay_believed < BELIEVED {
+            // A relay that lost its log names what it still has, which may be long forgotten here.
+            if !self.is_settled() && !self.was_reset_lately() && self.ledger.relay_believed < BELIEVED {
                 self.ledger.relay_believed += 1;
                 self.store_is_older();
             }
@@ -215,8 +220,9 @@ impl Client {
 
     /// A member says that it holds records which this store does not know. Answers whether that is believed.
     pub(super) fn believe_older(&mut self, member: DeviceId) -> bool {
+        let settled = self.is_settled();
         let times = self.ledger.believed.entry(member).or_default();
-        if self.opening.settled || *times >= BELIEVED {
+        if settled || *times >= BELIEVED {
             return false;
         }
         *times += 1;
@@ -226,14 +232,14 @@ impl Client {
 
     /// The store is older than what others hold: count anew, and say again what was queued since it opened.
     pub(super) fn store_is_older(&mut self) {
-        if !self.opening.settled {
+        if !self.is_settled() {
             self.count_anew(0);
         }
     }
 
     /// The counter beside the store key says that this database is an older copy.
     pub(super) fn counter_is_ahead(&mut self, reserved: u64) {
-        if self.opening.settled {
+        if self.is_settled() {
             // Noticed before, and what followed did not get into the store.
             return self.start_incarnation(reserved);
         }

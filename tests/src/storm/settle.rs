@@ -55,6 +55,7 @@ impl Storm {
         self.become_calm("in good weather");
         // The last question may still wait for a relay.
         self.run(Duration::from_secs(30));
+        self.become_calm("at last");
         for device in self.everyone() {
             let open = self.world.devices[device].unanswered();
             assert!(open.is_empty(), "{} never answered {open:?}", NAMES[device]);
@@ -330,11 +331,11 @@ impl Storm {
     /// Nobody is accused without reason.
     fn findings(&self, device: usize, report: &Report) {
         for verdict in report.verdicts.iter().map(|(_, verdict)| verdict).chain(&self.apps[device].verdicts) {
-            assert!(self.is_fair(verdict), "{} found {verdict:?}, though nobody did that", NAMES[device]);
+            assert!(self.is_fair(device, verdict), "{} found {verdict:?}, though nobody did that", NAMES[device]);
         }
     }
 
-    fn is_fair(&self, verdict: &Verdict) -> bool {
+    fn is_fair(&self, device: usize, verdict: &Verdict) -> bool {
         let mole = |device: &DeviceId| self.mole.as_ref().is_some_and(|mole| mole.device == *device);
         let author = |inc: &Incarnation| self.authors.get(inc).copied();
         let cloned = |inc: &Incarnation| author(inc).is_some_and(|author| self.apps[author].cloned.is_some());
@@ -356,7 +357,9 @@ impl Storm {
             }
             Verdict::Tampered { cursor } => self.lies.contains(cursor) || self.lost.values().any(|at| at == cursor),
             Verdict::MissingEpoch { kid } => self.false_kids.contains(kid),
-            Verdict::UnknownDevice { device } => self.strangers.contains(device),
+            Verdict::UnknownDevice { device: stranger } => {
+                self.strangers.contains(stranger) || self.missed_an_admission(device)
+            }
             Verdict::RestoredTooOften { device } => mole(device) || clones,
         }
     }

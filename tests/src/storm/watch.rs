@@ -1,6 +1,6 @@
 //! What must hold at every step, seen from outside: outputs, stores and logs, never a machine's inside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use zerok_core::{
     client::{
@@ -18,7 +18,7 @@ use zerok_core::{
 
 use super::{
     NAMES, Storm,
-    app::{Fate, parts},
+    app::{Fate, Push, parts},
 };
 use crate::sim::{Driver, Happened};
 
@@ -165,8 +165,17 @@ impl Storm {
                 if after <= self.apps[device].db.cursor {
                     let two: Vec<bool> = self.apps.iter().map(|app| app.cloned.is_some()).collect();
                     let anew: Vec<bool> = self.apps.iter().map(|app| app.reissued).collect();
+                    let twice = |push: &&Push| push.renamed.is_some_and(|(_, times)| times > 1);
+                    let twice: BTreeSet<String> = self
+                        .apps
+                        .iter()
+                        .flat_map(|app| &app.pushes)
+                        .filter(twice)
+                        .map(|push| push.text.clone())
+                        .collect();
                     let app = &mut self.apps[device];
-                    read = app.process(name, after, pulled, |sender| two[sender], |sender| anew[sender]);
+                    let (two, anew) = (|sender: usize| two[sender], |sender: usize| anew[sender]);
+                    read = app.process(name, after, pulled, two, anew, |text| twice.contains(text));
                 }
                 self.counts.reads += read as u64;
             }
@@ -257,8 +266,14 @@ impl Storm {
             }
             ClientEvent::BlobSynced { id, .. } => self.is_at_relay(device, *id),
             ClientEvent::BlobReissued { old, new } => {
-                let renamed = self.apps[device].pushes.iter_mut().filter(|push| push.blob == Some(*old));
-                renamed.for_each(|push| push.blob = Some(*new));
+                let named = |push: &&mut Push| {
+                    push.blob == Some(*old) || push.renamed.is_some_and(|(before, _)| before == *old)
+                };
+                for push in self.apps[device].pushes.iter_mut().filter(named) {
+                    let times = push.renamed.filter(|(before, _)| before == old).map_or(0, |(_, times)| times);
+                    push.renamed = Some((*old, times + 1));
+                    push.blob = Some(*new);
+                }
             }
             ClientEvent::DeviceJoined { device: joined, .. } => {
                 self.apps[device].greeted.entry(*joined).or_insert(now);

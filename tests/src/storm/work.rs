@@ -95,7 +95,17 @@ impl Storm {
         // The answer may come before the call returns.
         let command = self.world.devices[device].next_command();
         let (fate, at) = (Fate::Asked, self.world.now());
-        self.apps[device].pushes.push(Push { text, size, key, command, fate, blob: None, at, retried: false });
+        self.apps[device].pushes.push(Push {
+            text,
+            size,
+            key,
+            command,
+            fate,
+            blob: None,
+            at,
+            retried: false,
+            renamed: None,
+        });
         self.send(device, ClientCommand::Push { data, key, detached });
         self.look();
     }
