@@ -7,6 +7,7 @@ use zerok_core::{
         command::{ClientEvent, Rejection, Reply},
         status::{ConnectionState, Indicator, Status},
         store::ClientOp,
+        verdict::Verdict,
     },
     error::Code,
     ids::{BlobId, CommandId, Cursor, Digest, GroupId, Incarnation, Lane, Position},
@@ -281,6 +282,7 @@ impl Storm {
             ClientEvent::InviteUsed { .. } => {
                 let mut held = self.known[device].clone();
                 held.extend(self.rows[device].keys());
+                held.extend(self.told_missing(device));
                 self.handovers.push((now, held));
             }
             ClientEvent::Verdict { verdict, .. } => {
@@ -289,6 +291,18 @@ impl Storm {
             }
             ClientEvent::Connected { .. } | ClientEvent::Joined { .. } | ClientEvent::Progress { .. } => {}
         }
+    }
+
+    /// Blobs that a device was told are missing. Whom it invites begins behind them.
+    fn told_missing(&self, device: usize) -> Vec<BlobId> {
+        let mut missing = Vec::new();
+        for verdict in &self.apps[device].verdicts {
+            let Verdict::Gap { inc, lane: Lane::Data, from, to, .. } = verdict else { continue };
+            let Some(author) = self.authors.get(inc) else { continue };
+            let named = |row: &Row| row.inc == *inc && row.lane == Lane::Data && (*from..=*to).contains(&row.seq);
+            missing.extend(self.rows[*author].iter().filter(|(_, row)| named(row)).map(|(id, _)| *id));
+        }
+        missing
     }
 
     /// A device's store was erased: it joins a group with what it had queued, or leaves one without.
