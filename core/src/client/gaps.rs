@@ -84,6 +84,15 @@ struct Scan {
     dropped: Option<Cursor>,
     /// It brought something this device lacked.
     moved: bool,
+    /// A sender became known while it went on: what was dropped before may have been that one's.
+    learned: bool,
+}
+
+impl Scan {
+    /// Whether it passed over what it should have found.
+    fn is_blind(&self) -> bool {
+        self.learned && self.dropped.is_some()
+    }
 }
 
 /// What is held, and the scan.
@@ -140,6 +149,9 @@ impl Gaps {
 
     pub(super) fn sender_known(&mut self) {
         self.known = true;
+        if let Some(scan) = &mut self.scan {
+            scan.learned = true;
+        }
     }
 
     /// What was dropped is worth another look.
@@ -277,7 +289,8 @@ impl Client {
         };
         self.gaps.scans += 1;
         self.gaps.passed.clear();
-        self.gaps.scan = Some(Scan { at, until: place.cursor, since: self.now, dropped: None, moved: false });
+        self.gaps.scan =
+            Some(Scan { at, until: place.cursor, since: self.now, dropped: None, moved: false, learned: false });
         if at >= place.cursor {
             self.conclude();
         }
@@ -300,15 +313,16 @@ impl Client {
 
     /// The second look is over: what it did not bring is missing.
     fn conclude(&mut self) {
-        let number = if self.holes_settle() <= self.now { self.gaps.scans } else { 0 };
-        while let Some((stream, next)) = self.first_hole(number) {
+        while let Some((stream, next)) = self.first_hole(self.decides_up_to()) {
             self.declare_gap(stream, next);
             self.gaps.moved();
             self.offer_held_again();
         }
+        let number = self.decides_up_to();
         let Some(scan) = self.gaps.scan.take() else { return };
+        let blind = scan.is_blind();
         // Lower numbers first: what a higher one adds is told behind them.
-        let overdue: BTreeSet<Claimed> = self.overdue(scan.since).collect();
+        let overdue: BTreeSet<Claimed> = self.overdue(scan.since).filter(|_| !blind).collect();
         if !overdue.is_empty() {
             self.gaps.looked = self.now;
         }
@@ -322,7 +336,13 @@ impl Client {
             self.declare_strangers(number);
         }
         self.ledger.dropped_from = scan.dropped;
-        self.gaps.again |= scan.moved;
+        self.gaps.again |= scan.moved || blind;
+    }
+
+    /// The number of the last scan that may decide about holes as things stand.
+    fn decides_up_to(&self) -> u64 {
+        let blind = self.gaps.scan.as_ref().is_some_and(Scan::is_blind);
+        if !blind && self.holes_settle() <= self.now { self.gaps.scans } else { 0 }
     }
 
     /// A record of the group's came whose sender nobody admitted. Its admission precedes it in an honest log.

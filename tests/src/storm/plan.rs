@@ -171,7 +171,7 @@ pub struct Plan {
 }
 
 /// Faults of a plan. Some take no effect: what is dead cannot be killed.
-const FAULTS: usize = 130;
+const FAULTS: usize = 140;
 
 impl Plan {
     /// The plan of a seed.

@@ -39,11 +39,13 @@ impl Storm {
             let mut synced = None;
             for _ in 0..40 {
                 synced = self.call(device, ClientCommand::SyncNow);
-                if !matches!(&synced, Some(Err(rejection)) if rejection.code == Code::InboxFull) {
-                    break;
+                match &synced {
+                    // More has come than there is room for: it must be read first.
+                    Some(Err(rejection)) if rejection.code == Code::InboxFull => self.read_all(device),
+                    // The link was dead, and nobody had noticed.
+                    Some(Err(rejection)) if rejection.code == Code::Offline => self.run(Duration::from_secs(5)),
+                    _ => break,
                 }
-                // More has come than there is room for: it must be read first.
-                self.read_all(device);
             }
             assert!(
                 matches!(synced, Some(Ok(Reply::Done))),
@@ -122,8 +124,13 @@ impl Storm {
 
     /// Why somebody has not come to rest, if so.
     fn restless(&mut self) -> Option<String> {
+        let before = self.counts.reads;
         for device in self.everyone() {
             self.read_all(device);
+        }
+        if self.counts.reads > before {
+            // There is room for more now, and there may be more.
+            return Some("somebody has read something just now".into());
         }
         for device in self.everyone() {
             let (name, node) = (NAMES[device], &self.world.devices[device]);
