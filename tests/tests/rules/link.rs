@@ -247,7 +247,8 @@ fn h13_in_the_run_that_founded_the_group_only_what_followed_is_said_again() {
     let group = hand.open().0.group;
     // A relay it has met before names a blob this store never wrote.
     let own = Some((Cursor(1), Digest::of(b"of a newer copy")));
-    hand.welcome(&Welcome { own, ..welcome(1) }, &page(0, &[], 1));
+    let newer = (1, Bytes::from_static(b"of a newer copy"));
+    hand.welcome(&Welcome { own, ..welcome(1) }, &page(0, &[newer], 1));
     let blobs = pushed(&hand.heard());
     let records: Vec<_> = blobs.iter().map(|blob| hand.opened(&group, blob).record).collect();
     let of = |kind: Kind| records.iter().filter(|record| record.kind == kind as u8).collect::<Vec<_>>();

@@ -9,6 +9,8 @@ use crate::{
     window,
 };
 
+/// Storms in one run.
+const SEEDS: &str = "2000";
 /// Blobs that each device of a demo writes: the fewest it takes.
 const BLOBS: &str = "100";
 
@@ -83,6 +85,12 @@ pub(super) fn demo(_: Mode) -> Result<Outcome, Failure> {
         crate::demo::main(&["--transport", transport, "--blobs", BLOBS].map(str::to_owned))?;
     }
     Ok(Outcome::Passed(format!("{BLOBS} blobs each way, over iroh and TCP")))
+}
+
+/// Storms, in virtual time; the tests run none.
+pub(super) fn storms(_: Mode) -> Result<Outcome, Failure> {
+    crate::sim::main(&["--seeds", SEEDS, "--demand"].map(str::to_owned))?;
+    Ok(Outcome::Passed(format!("{SEEDS} seeds")))
 }
 
 /// The fuzz programs, which another toolchain builds. Their functions are in the testkit, and its tests run them.

@@ -61,6 +61,7 @@ const STEPS: &[Step] = &[
     Step { id: "tests", title: "tests", check: cargo_steps::tests },
     Step { id: "demo", title: "the demo, over both transports", check: cargo_steps::demo },
     Step { id: "model", title: "every order of events, model checked", check: model::check },
+    Step { id: "storms", title: "storms in virtual time", check: cargo_steps::storms },
     Step { id: "bugs", title: "seeded bugs that the model must catch", check: bugs::check },
     Step { id: "plugin", title: "tests of the Tauri plugin and the notes app", check: window_steps::plugin },
     Step { id: "app", title: "two notes apps in real windows", check: window_steps::app },
