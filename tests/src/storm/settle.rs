@@ -187,9 +187,9 @@ impl Storm {
                 if reader != sender {
                     self.same_roster(reader, sender, reports);
                     self.same_chains(reader, sender, &ids);
-                    // Who admitted the sender has left, and nobody else refills that: its records are held.
+                    // Records of a sender whose admission is missing are held.
                     let known = reports[&reader].devices.iter().any(|member| ids.get(&member.id) == Some(&sender));
-                    if known || !self.apps.iter().any(|app| app.left) && !self.missed_an_admission(reader) {
+                    if known || !self.missed_an_admission(reader) {
                         let id = reports[&reader].identity.map(|identity| identity.device);
                         self.arrived(reader, sender, &reports[&reader], id);
                     }
@@ -202,11 +202,7 @@ impl Storm {
     }
 
     fn same_roster(&self, one: usize, other: usize, reports: &BTreeMap<usize, Report>) {
-        if !self.disasters.is_empty() && self.apps.iter().any(|app| app.left || app.lost_time) {
-            // Only its author refills a record, and that one has left, or takes the time for another.
-            return;
-        }
-        if self.missed_an_admission(one) || self.missed_an_admission(other) {
+        if [one, other].iter().any(|device| self.missed_an_admission(*device)) {
             return;
         }
         let roster = |device: &usize| -> BTreeSet<(DeviceId, String)> {
@@ -256,8 +252,12 @@ impl Storm {
         self.disasters.len() > 1 && self.washed_away.contains(digest)
     }
 
-    /// What came too late for one of these may have been an admission.
+    /// What a device does not have, or not in time, may be an admission: only its author refills a record, and that one has left or
+    /// takes the time for another, or the log was lost twice.
     fn missed_an_admission(&self, device: usize) -> bool {
+        if !self.disasters.is_empty() && self.apps.iter().any(|app| app.left || app.lost_time) {
+            return true;
+        }
         let control = |verdict: &Verdict| matches!(verdict, Verdict::Gap { lane: Lane::Control, .. });
         self.disasters.len() > 1 && self.apps[device].verdicts.iter().any(control)
     }
