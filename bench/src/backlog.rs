@@ -2,7 +2,7 @@
 
 use crate::{
     figure::{Figure, Goal, Outcome, Row, Series},
-    load::{Args, Done, Times},
+    load::{Args, Times},
     naive,
     relay_process::{RelayProcess, Settings},
     run::Run,
@@ -67,9 +67,7 @@ fn backlog(run: &Run) -> Result<Outcome, Trouble> {
 
 /// Blobs a second, once the group's log holds so many.
 fn push(run: &Run, relay: &RelayProcess, group: u8, backlog: usize) -> Result<f64, Trouble> {
-    let done: Done =
-        run.load(group_args("bare-push", relay, group).count(COUNT).with("--backlog", backlog.to_string()))?;
-    Ok(COUNT as f64 / done.seconds)
+    group_args("bare-push", relay, group).count(COUNT).with("--backlog", backlog.to_string()).rate(run)
 }
 
 fn group_args(load: &str, relay: &RelayProcess, group: u8) -> Args {

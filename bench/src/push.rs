@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     figure::{Figure, Goal, Outcome, Row},
     floors,
-    load::{Args, Done},
+    load::Args,
     relay_process::{RelayProcess, Settings},
     run::Run,
     spread::{Duel, Spread},
@@ -44,9 +44,9 @@ fn push(run: &Run) -> Result<Outcome, Trouble> {
         run.rounds,
         |_| {
             let before = relay.cpu()?;
-            let done: Done = run.load(Args::of("push", &relay).count(COUNT))?;
+            let rate = Args::of("push", &relay).count(COUNT).rate(run)?;
             cpu.push((relay.cpu()? - before).as_secs_f64() * 1e3 / COUNT as f64);
-            Ok(COUNT as f64 / done.seconds)
+            Ok(rate)
         },
         |_| floors::group_commit(run, COUNT, SEALED, 64),
     )?;
@@ -59,10 +59,7 @@ fn push(run: &Run) -> Result<Outcome, Trouble> {
 /// theory's ceiling is 56: a window of 64 in 5 ms and what 64 rows take, against one in 5 ms and a round trip.
 fn sync_delay(run: &Run) -> Result<Outcome, Trouble> {
     let relay = RelayProcess::start(run, &Settings { sync_delay: Some(DELAY), ..Settings::default() })?;
-    let rate = |count: usize, window: usize| {
-        let done: Done = run.load(Args::of("push", &relay).count(count).window(window))?;
-        Ok(count as f64 / done.seconds)
-    };
+    let rate = |count, window| Args::of("push", &relay).count(count).window(window).rate(run);
     let duel = Duel::fight(run.rounds, |_| rate(6400, 64), |_| rate(100, 1))?;
     let title = "the same with 5 ms for each sync";
     Ok(Row::duel(title, "blobs/s", "one at a time", duel, Goal::AtLeast(40.0)).into())
