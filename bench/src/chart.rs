@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use crate::{figure::Series, report::Report, table::number, trouble::Trouble};
 
 const WIDTH: f64 = 760.0;
-const HEIGHT: f64 = 400.0;
+const HEIGHT: f64 = 412.0;
 /// Where the plot lies: left, top, right, bottom. The labels stand to its right.
 const PLOT: [f64; 4] = [70.0, 56.0, 590.0, 340.0];
 
@@ -64,14 +64,18 @@ pub fn draw(report: &Report) -> Result<String, Trouble> {
         for point in &series.points {
             let _ = write!(out, r#"<circle class="f{class}" cx="{:.1}" cy="{:.1}" r="3"/>"#, x(point.0), y(point.1));
         }
-        if let Some((_, rate)) = series.points.last() {
+        if let Some((backlog, rate)) = series.points.last() {
             let mut at = y(*rate) + 4.0;
             // Two labels in one place are none.
             while taken.iter().any(|other| (other - at).abs() < 15.0) {
                 at += 15.0;
             }
             taken.push(at);
-            let label = format!("{} {}/s", escaped(&series.name), number(rate.round()));
+            let mut label = format!("{} {}/s", escaped(&series.name), number(rate.round()));
+            if *backlog < most {
+                // Not to be compared with rates at the end of the others.
+                let _ = write!(label, " at {}", number(backlog.round()));
+            }
             let _ = writeln!(out, r#"<text class="f{class}" x="{}" y="{at:.1}">{label}</text>"#, right + 10.0);
         }
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 use crate::{
     figure::{Figure, Goal, Outcome, Row},
-    load::{Args, Done},
+    load::Args,
     relay_process::{RelayProcess, Settings},
     run::Run,
     spread::Duel,
@@ -35,8 +35,7 @@ fn machines(run: &Run) -> Result<Outcome, Trouble> {
         ("readers", LOG * LINKS, "pull, 8 links, two relay machines"),
     ] {
         for relay in [&one, &two] {
-            let fill = Args::of("bare-push", relay).count(1).with("--backlog", LOG.to_string());
-            let _: Done = run.load(fill)?;
+            Args::of("bare-push", relay).count(1).with("--backlog", LOG.to_string()).rate(run)?;
         }
         let (mut number, mut threads) = (0_u8, Vec::new());
         let mut rate = |relay: &RelayProcess| -> Result<f64, Trouble> {
@@ -47,9 +46,9 @@ fn machines(run: &Run) -> Result<Outcome, Trouble> {
                 wish = wish.with("--group", (number.wrapping_mul(LINKS as u8).wrapping_add(1)).to_string());
             }
             let before = threads_of(relay)?;
-            let done: Done = run.load(wish)?;
-            threads.push((relay.id(), shares(&before, &threads_of(relay)?, done.seconds)));
-            Ok(count as f64 / done.seconds)
+            let rate = wish.rate(run)?;
+            threads.push((relay.id(), shares(&before, &threads_of(relay)?, count as f64 / rate)));
+            Ok(rate)
         };
         let mut pairs = Vec::new();
         for _ in 0..run.rounds {

@@ -34,6 +34,8 @@ pub const FIGURES: &[Figure] = &[Figure {
 const RECORDS: usize = 400;
 /// Runs of one round.
 const RUNS: usize = 50;
+/// Runs that are sealed.
+const SEALS: usize = 5;
 const PAYLOAD: usize = 1024;
 
 /// A run of 400 records of one device, as a page brings them: each decrypted, parsed and hashed, the chain followed, one signature
@@ -81,6 +83,17 @@ fn open(run: &Run) -> Result<Outcome, Trouble> {
     )?;
     let title = "open + verify 1 KiB in a run";
     Ok(Row::duel(title, "µs", "XChaCha20-Poly1305", duel, Goal::AtMost(2.5)).into())
+}
+
+/// Records a second that one thread numbers, chains, signs and seals, and nothing else: a device cannot push more, whatever the relay does.
+pub fn seal_rate() -> f64 {
+    let mut draw = Seed::new([8; 32]).draw("bench");
+    let (keys, group, epoch) = identity(&mut draw);
+    let began = Instant::now();
+    for _ in 0..SEALS {
+        black_box(chain(&keys, &group, &epoch, &mut draw));
+    }
+    (SEALS * RECORDS) as f64 / began.elapsed().as_secs_f64()
 }
 
 fn identity(draw: &mut Draw) -> (DeviceKeys, GroupId, Epoch) {

@@ -54,7 +54,8 @@ fn disk(run: &Run) -> Result<Outcome, Trouble> {
     for (padding, goal) in [("padmé", Goal::AtMost(1.4)), ("none", Goal::AtMost(1.4))] {
         let relay = RelayProcess::start(run, &Settings::default())?;
         let wish = Args::of("push", &relay).count(STORED).window(512);
-        let _: Done = run.load(if padding == "none" { wish.switch("--unpadded") } else { wish })?;
+        let wish = if padding == "none" { wish.switch("--unpadded") } else { wish };
+        wish.rate(run)?;
         let data = relay.stop()?;
         let database = data.join("relay.db");
         let bytes = fs::metadata(&database).map_err(Trouble::at(&database))?.len();

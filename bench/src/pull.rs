@@ -3,7 +3,7 @@
 use crate::{
     figure::{Figure, Goal, Outcome, Row},
     floors,
-    load::{Args, Done},
+    load::Args,
     push::SEALED,
     relay_process::{RelayProcess, Settings},
     run::Run,
@@ -37,6 +37,5 @@ fn pull(run: &Run) -> Result<Outcome, Trouble> {
 /// # Errors
 /// The load's.
 pub fn rate(run: &Run, relay: &RelayProcess) -> Result<f64, Trouble> {
-    let done: Done = run.load(Args::of("pull", relay).count(COUNT).window(512))?;
-    Ok(COUNT as f64 / done.seconds)
+    Args::of("pull", relay).count(COUNT).window(512).rate(run)
 }

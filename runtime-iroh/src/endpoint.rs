@@ -5,12 +5,13 @@
 //! Limits: a link is one stream, so a peer may open one and no datagrams; what a link buffers in either direction is bounded here,
 //! because a machine's own window ends where QUIC has taken the bytes.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use iroh::{
     Endpoint, RelayMode, RelayUrl, SecretKey,
     endpoint::{BindError, Builder, PortmapperConfig, QuicTransportConfig, VarInt, presets},
 };
+use noq_proto::congestion::CubicConfig;
 use thiserror::Error;
 
 /// A peer that was killed says nothing: after this long without a packet the link is over. iroh's own heartbeat goes out after 5 quiet
@@ -23,6 +24,15 @@ pub const ALPN: &[u8] = b"0k-sync/1";
 
 /// Bytes a link may have received and not read, and sent and not seen acknowledged. Fills a path of 1 MiB per round trip.
 const WINDOW: u32 = 1 << 20;
+
+/// What a path is taken to need for a round trip until it is known. QUIC spreads packets over it: at its own default of 333 ms the second
+/// packet, which is the first flight, left 27 ms after the first, and the answer again. Repeats a first packet needlessly only where a
+/// round trip takes three times as long.
+const UNKNOWN_TRIP: Duration = Duration::from_millis(100);
+
+/// Bytes that may be under way before anything is acknowledged: 32 packets, as large services send. With 10 each flight of a handshake
+/// is spread over a tenth of a round trip.
+const FIRST_WINDOW: u64 = 32 * 1200;
 
 /// How long a dialled relay may take to answer, unless set otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -145,10 +155,14 @@ fn builder(nat: &Nat, side: Side) -> Result<Builder, IrohFault> {
 fn transport(side: Side) -> QuicTransportConfig {
     // A device accepts no stream at all: the relay never opens one.
     let streams = VarInt::from_u32(u32::from(side == Side::Accept));
+    let mut congestion = CubicConfig::default();
+    congestion.initial_window(FIRST_WINDOW);
     QuicTransportConfig::builder()
         .max_concurrent_bidi_streams(streams)
         .max_idle_timeout(Some(VarInt::from_u32(IDLE_MILLIS).into()))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .initial_rtt(UNKNOWN_TRIP)
+        .congestion_controller_factory(Arc::new(congestion))
         .datagram_receive_buffer_size(None)
         .stream_receive_window(VarInt::from_u32(WINDOW))
         .receive_window(VarInt::from_u32(WINDOW))

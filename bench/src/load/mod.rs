@@ -17,7 +17,7 @@ use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 use zerok_core::{address::RelayAddress, seal::padding::Padding};
 
-use crate::{idle, large, naive, network, relay_process::RelayProcess, trouble::Trouble};
+use crate::{idle, large, naive, network, relay_process::RelayProcess, run::Run, trouble::Trouble};
 
 /// One load.
 #[derive(Debug, Clone, Subcommand)]
@@ -113,18 +113,22 @@ pub struct Bare {
 
 /// A load's command line.
 #[derive(Debug, Clone)]
-pub struct Args(Vec<OsString>);
+pub struct Args {
+    words: Vec<OsString>,
+    count: usize,
+}
 
 impl Args {
     /// One of the loads, on this relay.
     pub fn of(load: &str, relay: &RelayProcess) -> Self {
-        Self(vec![load.into(), "--relay".into(), relay.address.to_string().into()])
+        let words = vec![load.into(), "--relay".into(), relay.address.to_string().into()];
+        Self { words, count: 0 }
     }
 
     /// So many blobs.
     #[must_use]
     pub fn count(self, blobs: usize) -> Self {
-        self.with("--count", blobs.to_string())
+        Self { count: blobs, ..self }.with("--count", blobs.to_string())
     }
 
     /// So many under way at once.
@@ -136,15 +140,25 @@ impl Args {
     /// Any other option.
     #[must_use]
     pub fn with(mut self, option: &str, value: impl Into<OsString>) -> Self {
-        self.0.extend([option.into(), value.into()]);
+        self.words.extend([option.into(), value.into()]);
         self
     }
 
     /// Any other switch.
     #[must_use]
     pub fn switch(mut self, name: &str) -> Self {
-        self.0.push(name.into());
+        self.words.push(name.into());
         self
+    }
+
+    /// Runs it, and answers how many of its blobs it did a second.
+    ///
+    /// # Errors
+    /// The load's.
+    pub fn rate(self, run: &Run) -> Result<f64, Trouble> {
+        let count = self.count as f64;
+        let done: Done = run.load(self)?;
+        Ok(count / done.seconds)
     }
 }
 
@@ -153,7 +167,7 @@ impl IntoIterator for Args {
     type IntoIter = std::vec::IntoIter<OsString>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.words.into_iter()
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{Peer, http::Http, set_up};
 use crate::{
     figure::{Figure, Goal, Outcome, Row},
-    load::{Args, Done},
+    load::Args,
     relay_process::{RelayProcess, Settings},
     run::Run,
     spread::Duel,
@@ -39,10 +39,7 @@ fn push(run: &Run) -> Result<Outcome, Trouble> {
     let relay = RelayProcess::start(run, &Settings::default())?;
     let duel = Duel::fight(
         run.rounds,
-        |_| {
-            let done: Done = run.load(Args::of("push", &relay).count(COUNT).window(BATCH))?;
-            Ok(COUNT as f64 / done.seconds)
-        },
+        |_| Args::of("push", &relay).count(COUNT).window(BATCH).rate(run),
         |round| atuin.rate(round),
     )?;
     let row = Row::duel("durable push, window 100", "blobs/s", "Atuin, POST of 100", duel, Goal::Shown);

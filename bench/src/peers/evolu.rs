@@ -15,7 +15,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{Peer, set_up};
 use crate::{
     figure::{Figure, Goal, Outcome, Row, Series},
-    load::{Args, Done, Times},
+    load::{Args, Times},
     pull,
     relay_process::{RelayProcess, Settings, cpu_of},
     run::Run,
@@ -50,10 +50,7 @@ fn push(run: &Run) -> Result<Outcome, Trouble> {
     let mut cpu = Vec::new();
     let duel = Duel::fight(
         run.rounds,
-        |_| {
-            let done: Done = run.load(Args::of("push", &relay).count(OURS).window(WINDOW))?;
-            Ok(OURS as f64 / done.seconds)
-        },
+        |_| Args::of("push", &relay).count(OURS).window(WINDOW).rate(run),
         |round| {
             let before = cpu_of(evolu.process.0.id())?;
             let took: Took = evolu.load("push", round, EVOLUS, Some(WINDOW))?;

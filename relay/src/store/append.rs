@@ -6,7 +6,7 @@
 //!
 //! A run stops at its first refusal: what follows in the lane would only open a gap.
 
-use rusqlite::params;
+use rusqlite::{CachedStatement, params};
 use zerok_core::{
     ids::{Cursor, Digest, Lane},
     relay::store::{Append, RelayOutcome, Stored},
@@ -34,8 +34,10 @@ pub(super) fn append(tx: &mut Transaction<'_>, run: &Append) -> Result<RelayOutc
     let before = tx.group(run.group)?.map_or(0, |group| group.head);
     let mut results = Vec::with_capacity(run.blobs.len());
     let mut own = None;
+    // Looked up once: the statement cache allocates and hashes the whole text each time.
+    let mut insert = tx.conn.prepare_cached("INSERT INTO blobs (place, body) VALUES (?1, ?2)")?;
     for (digest, body) in &run.blobs {
-        let stored = one(tx, run, *digest, body)?;
+        let stored = one(tx, &mut insert, run, *digest, body)?;
         results.push(stored);
         match stored {
             Stored::At(cursor) => own = Some((cursor, *digest)),
@@ -61,7 +63,13 @@ pub(super) fn day(now: UnixMillis) -> i64 {
     signed(now.0 / DAY)
 }
 
-fn one(tx: &mut Transaction<'_>, run: &Append, digest: Digest, body: &[u8]) -> Result<Stored, Trouble> {
+fn one(
+    tx: &mut Transaction<'_>,
+    insert: &mut CachedStatement<'_>,
+    run: &Append,
+    digest: Digest,
+    body: &[u8],
+) -> Result<Stored, Trouble> {
     let len = body.len() as u64;
     let conn = tx.conn;
     if tx.group(run.group)?.is_none() {
@@ -90,8 +98,7 @@ fn one(tx: &mut Transaction<'_>, run: &Append, digest: Digest, body: &[u8]) -> R
         }
     }
     let cursor = group.head + 1;
-    conn.prepare_cached("INSERT INTO blobs (place, body) VALUES (?1, ?2)")?
-        .execute(params![place(group.number, cursor), body])?;
+    insert.execute(params![place(group.number, cursor), body])?;
     digests.add(conn, group.number, (group.floor, group.head), digest)?;
     group.head = cursor;
     group.bytes = group.bytes.saturating_add(len);
