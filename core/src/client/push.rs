@@ -321,10 +321,7 @@ impl Client {
     /// The relay lost its log: what some device may lack goes out again, at most once an hour, or whoever claims losses at will
     /// would have it all over and over.
     pub(super) fn refill_soon(&mut self) {
-        let now = self.wall();
-        // E8: a clock that was set back says nothing about how long ago it was.
-        let since = |at: UnixMillis| now.0.checked_sub(at.0).map(Duration::from_millis);
-        match self.ledger.refilled_at.and_then(since).filter(|since| *since < REFILL) {
+        match self.since_refill().filter(|since| *since < REFILL) {
             Some(since) => {
                 self.ledger.refill_due = true;
                 self.timers.set(Timer::Refill, self.now + (REFILL - since));
@@ -333,11 +330,18 @@ impl Client {
         }
     }
 
-    /// A refill that was due when the store was read waits a full hour: who knows how often the process starts.
+    /// A refill that was due when the store was read waits for what is left of its hour: others wait little longer for it.
     pub(super) fn resume_refill(&mut self) {
         if self.ledger.refill_due {
-            self.timers.set(Timer::Refill, self.now + REFILL);
+            let since = self.since_refill().unwrap_or_default();
+            self.timers.set(Timer::Refill, self.now + REFILL.saturating_sub(since));
         }
+    }
+
+    /// E8: a clock that was set back says nothing about how long ago it was.
+    fn since_refill(&self) -> Option<Duration> {
+        let now = self.wall();
+        self.ledger.refilled_at.and_then(|at| now.0.checked_sub(at.0)).map(Duration::from_millis)
     }
 
     pub(super) fn refill(&mut self) {
