@@ -14,7 +14,7 @@ use zerok_core::{
     },
     ids::{CommandId, LinkId},
     limits::ClientLimits,
-    machine::{Machine, StoreOutput},
+    machine::{LinkInput, Machine, StoreOutput},
     rng::Seed,
     seal::{padding::Padding, rest::StoreKey},
     time::{Duration, Time},
@@ -104,6 +104,8 @@ pub struct DeviceNode {
     pub(super) next_command: CommandId,
     pub(super) queue: Vec<StoreOutput<ClientStore>>,
     pub(super) link: Option<LinkId>,
+    /// Its links that are not over, and whether they are up.
+    links: BTreeMap<LinkId, bool>,
     /// What went into the running process and came out of it, if anybody wants to know.
     pub(super) tape: Option<Tape<Client>>,
     /// The same of processes that have ended.
@@ -144,6 +146,7 @@ impl DeviceNode {
             next_command: CommandId(0),
             queue: Vec::new(),
             link: None,
+            links: BTreeMap::new(),
             tape: None,
             tapes: Vec::new(),
             number,
@@ -184,6 +187,34 @@ impl DeviceNode {
         self.tape = self.client.clone().map(Tape::new);
     }
 
+    /// A dial begins.
+    pub(super) fn dials(&mut self, link: LinkId) {
+        self.link = Some(link);
+        self.unwritten = 0;
+        self.links.insert(link, false);
+    }
+
+    /// What a correct driver says of a link, if anything: what ended before it was up never opened, and after the end comes nothing.
+    pub(super) fn of_link(&mut self, input: LinkInput) -> Option<LinkInput> {
+        match input {
+            LinkInput::Opened { link, .. } => {
+                *self.links.get_mut(&link)? = true;
+                Some(input)
+            }
+            LinkInput::OpenFailed { link, cause } | LinkInput::Closed { link, cause } => {
+                let was_up = self.links.remove(&link)?;
+                Some(if was_up { LinkInput::Closed { link, cause } } else { LinkInput::OpenFailed { link, cause } })
+            }
+            LinkInput::Written { link, len } => {
+                if self.link == Some(link) {
+                    self.unwritten -= len;
+                }
+                self.links.contains_key(&link).then_some(input)
+            }
+            LinkInput::Bytes { link, .. } => self.links.contains_key(&link).then_some(input),
+        }
+    }
+
     /// Tells the machine something.
     pub(super) fn handle(&mut self, now: Time, input: ClientInput) {
         let Some(client) = &mut self.client else { return };
@@ -212,6 +243,7 @@ impl DeviceNode {
         self.missed.clear();
         self.queue.clear();
         self.link = None;
+        self.links.clear();
         self.disk_owed = 0;
         self.disk_clear = Time(0);
         self.drain_due = false;

@@ -47,8 +47,7 @@ impl World {
     pub(super) fn dial(&mut self, device: usize, link: LinkId, target: RelayKey) {
         let name = self.devices[device].name;
         self.dials += 1;
-        self.devices[device].link = Some(link);
-        self.devices[device].unwritten = 0;
+        self.devices[device].dials(link);
         let path = self.devices[device].path;
         let relay = self.relays().position(|relay| relay.address().key == target).unwrap_or(0);
         let nobody = self.relay_node(relay).machines.is_empty();

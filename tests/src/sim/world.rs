@@ -533,11 +533,13 @@ impl World {
             return self.devices[device].missed.push(input);
         }
         let node = &mut self.devices[device];
-        if let ClientInput::Link(LinkInput::Written { link, len }) = &input
-            && node.link == Some(*link)
-        {
-            node.unwritten -= len;
-        }
+        let input = match input {
+            ClientInput::Link(input) => match node.of_link(input) {
+                Some(input) => ClientInput::Link(input),
+                None => return,
+            },
+            input => input,
+        };
         if node.client.is_some() {
             node.handle(now, input);
             match node.driver {
