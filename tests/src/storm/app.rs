@@ -35,8 +35,8 @@ pub(super) struct Push {
     pub(super) at: Time,
     /// It was sent more than once.
     pub(super) retried: bool,
-    /// What it was called before it was sealed anew, and how often it was under that name: twice when a copy was made in between.
-    pub(super) renamed: Option<(BlobId, u32)>,
+    /// What it was called before it was sealed anew.
+    pub(super) before: Option<BlobId>,
 }
 
 /// What the application keeps by itself.
@@ -64,6 +64,8 @@ pub(super) struct App {
     pub(super) pulls: BTreeMap<CommandId, Position>,
     /// Everything it was told is wrong.
     pub(super) verdicts: Vec<Verdict>,
+    /// When it was last told that the relay has another log.
+    pub(super) reset: Option<Time>,
     /// When it was told of a new device.
     pub(super) greeted: BTreeMap<DeviceId, Time>,
     /// When this device last became a member of another group than before, or of none.

@@ -144,6 +144,10 @@ struct Storm {
     lost: BTreeMap<Digest, Cursor>,
     /// Blobs that went with a relay's log. Most come again.
     washed_away: BTreeSet<Digest>,
+    /// What the first relay's logs hold at the end.
+    at_relay: BTreeSet<Digest>,
+    /// Texts that one device sealed anew twice under one name: a copy of it was made in between, and both were pushed.
+    said_twice: BTreeSet<String>,
     /// Names of keys that were never any: bits of them rotted.
     false_kids: BTreeSet<Kid>,
     /// Where the member in the wrong hands has put something into the log.
@@ -196,6 +200,8 @@ impl Storm {
             armed: BTreeSet::new(),
             lost: BTreeMap::new(),
             washed_away: BTreeSet::new(),
+            at_relay: BTreeSet::new(),
+            said_twice: BTreeSet::new(),
             false_kids: BTreeSet::new(),
             lies: BTreeSet::new(),
             forged: BTreeSet::new(),

@@ -22,13 +22,14 @@ use super::{
 };
 use crate::sim::{Disk, Driver, Path};
 
-/// The bound. A relay may send a device away for a quarter of an hour, a refilled log refills again after an hour at the earliest,
-/// and a process that was killed since waits another.
-const CALM: Duration = Duration::from_secs(150 * 60);
+/// The bound. A relay may send a device away for a quarter of an hour, and a refilled log refills again after an hour at the earliest.
+const CALM: Duration = Duration::from_secs(90 * 60);
+/// After which it is looked whether all is calm, for the first time.
+const FIRST: Duration = Duration::from_secs(4);
 /// What other devices name and the relay does not give is missing after ten minutes.
 const NAMED: Duration = Duration::from_secs(16 * 60);
 /// A log that was lost is refilled at most once an hour, and a hole in it is one after that.
-const REFILLED: Duration = Duration::from_secs(150 * 60);
+const REFILLED: Duration = Duration::from_secs(90 * 60);
 
 impl Storm {
     pub(super) fn settle(&mut self) {
@@ -64,6 +65,9 @@ impl Storm {
         }
         let reports: BTreeMap<usize, Report> =
             self.everyone().into_iter().map(|device| (device, self.report(device))).collect();
+        let store = &self.world.relay.store;
+        let logs = store.groups().into_iter().flat_map(|group| store.log(&group));
+        self.at_relay = logs.map(|(_, blob)| Digest::of(&blob)).collect();
         self.compare(&reports);
     }
 
@@ -105,7 +109,7 @@ impl Storm {
 
     fn become_calm(&mut self, when: &str) {
         let until = self.world.now() + CALM;
-        let mut pause = Duration::from_secs(4);
+        let mut pause = FIRST;
         loop {
             self.run(pause);
             // Who ended by itself meanwhile: a relay that was told to, a device whose disk had refused something.
@@ -113,12 +117,13 @@ impl Storm {
             for device in self.everyone() {
                 self.start(device);
             }
-            let restless = self.restless();
-            match restless {
+            let read = self.counts.reads;
+            match self.restless() {
                 None => return,
                 Some(why) => assert!(self.world.now() < until, "no calm {when}: {why}"),
             }
-            pause = (pause * 2).min(Duration::from_secs(240));
+            // Who reads has made room, and there may be more.
+            pause = if self.counts.reads > read { FIRST } else { (pause * 2).min(Duration::from_secs(240)) };
         }
     }
 
@@ -129,7 +134,6 @@ impl Storm {
             self.read_all(device);
         }
         if self.counts.reads > before {
-            // There is room for more now, and there may be more.
             return Some("somebody has read something just now".into());
         }
         for device in self.everyone() {
@@ -246,20 +250,31 @@ impl Storm {
         !self.disasters.is_empty() && (self.apps[author].left || self.apps.iter().any(|app| app.lost_time))
     }
 
-    /// A relay that loses its log again, before all have heard of it the first time, is refilled later than those wait who did not: an
-    /// author refills once an hour, and they find nothing wrong but a hole.
-    fn may_come_late(&self, digest: &Digest) -> bool {
-        self.disasters.len() > 1 && self.washed_away.contains(digest)
+    /// What went with a log that was lost twice, and is refilled later than a device waits that did not hear of the last loss: an author
+    /// refills once an hour, and such a device finds nothing wrong but a hole.
+    fn may_come_late(&self, reader: usize, digest: &Digest) -> bool {
+        self.missed_the_last_loss(reader) && self.washed_away.contains(digest)
+    }
+
+    /// Of several losses of logs a device was not told of the last, neither by its relay nor by who invited it since.
+    fn missed_the_last_loss(&self, device: usize) -> bool {
+        let app = &self.apps[device];
+        self.disasters.len() > 1 && app.reset.max(app.moved) <= self.disasters.iter().max().copied()
+    }
+
+    /// It went with a log, and nobody has brought it again.
+    fn is_gone(&self, digest: &Digest) -> bool {
+        self.washed_away.contains(digest) && !self.at_relay.contains(digest)
     }
 
     /// What a device does not have, or not in time, may be an admission: only its author refills a record, and that one has left or
-    /// takes the time for another, or the log was lost twice.
+    /// takes the time for another, or it came too late.
     fn missed_an_admission(&self, device: usize) -> bool {
         if !self.disasters.is_empty() && self.apps.iter().any(|app| app.left || app.lost_time) {
             return true;
         }
         let control = |verdict: &Verdict| matches!(verdict, Verdict::Gap { lane: Lane::Control, .. });
-        self.disasters.len() > 1 && self.apps[device].verdicts.iter().any(control)
+        self.missed_the_last_loss(device) && self.apps[device].verdicts.iter().any(control)
     }
 
     /// What a sender was promised has reached a reader, or the reader can say what is missing.
@@ -320,7 +335,7 @@ impl Storm {
         let Some(row) = push.blob.and_then(|blob| self.rows[sender].get(&blob)) else { return false };
         let at = match self.lost.get(&row.digest) {
             Some(at) => Some(*at),
-            None if self.is_refilled_badly(sender) || self.may_come_late(&row.digest) => None,
+            None if self.is_refilled_badly(sender) || self.may_come_late(reader, &row.digest) => None,
             None => return false,
         };
         // What the application has settled was told to it.
@@ -360,7 +375,7 @@ impl Storm {
                 mole(sender)
                     || author.is_some_and(|author| self.apps[author].cloned.is_some())
                     || author.is_some_and(|author| self.is_refilled_badly(author))
-                    || self.are_lost(*inc, *lane, *from, *to)
+                    || self.are_lost(device, *inc, *lane, *from, *to)
             }
             Verdict::Tampered { cursor } => self.lies.contains(cursor) || self.lost.values().any(|at| at == cursor),
             Verdict::MissingEpoch { kid } => self.false_kids.contains(kid),
@@ -371,9 +386,9 @@ impl Storm {
         }
     }
 
-    /// Each of these records was lost by the relay.
-    fn are_lost(&self, inc: Incarnation, lane: Lane, from: u64, to: u64) -> bool {
-        let late = self.washed_away.iter().filter(|digest| self.may_come_late(digest));
+    /// Each of these records was lost by the relay, or came too late for this device.
+    fn are_lost(&self, reader: usize, inc: Incarnation, lane: Lane, from: u64, to: u64) -> bool {
+        let late = self.washed_away.iter().filter(|digest| self.is_gone(digest) || self.may_come_late(reader, digest));
         let rows = self.lost.keys().chain(late).filter_map(|digest| self.digests.get(digest)).map(|(_, row)| row);
         let lost: BTreeSet<u64> = rows
             .filter(|row| row.inc == inc && row.lane == lane && row.kind != Kind::Heads as u8)

@@ -1,6 +1,6 @@
 //! What must hold at every step, seen from outside: outputs, stores and logs, never a machine's inside.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use zerok_core::{
     client::{
@@ -19,7 +19,7 @@ use zerok_core::{
 
 use super::{
     NAMES, Storm,
-    app::{Fate, Push, parts},
+    app::{Fate, parts},
 };
 use crate::sim::{Driver, Happened};
 
@@ -166,17 +166,9 @@ impl Storm {
                 if after <= self.apps[device].db.cursor {
                     let two: Vec<bool> = self.apps.iter().map(|app| app.cloned.is_some()).collect();
                     let anew: Vec<bool> = self.apps.iter().map(|app| app.reissued).collect();
-                    let twice = |push: &&Push| push.renamed.is_some_and(|(_, times)| times > 1);
-                    let twice: BTreeSet<String> = self
-                        .apps
-                        .iter()
-                        .flat_map(|app| &app.pushes)
-                        .filter(twice)
-                        .map(|push| push.text.clone())
-                        .collect();
                     let app = &mut self.apps[device];
                     let (two, anew) = (|sender: usize| two[sender], |sender: usize| anew[sender]);
-                    read = app.process(name, after, pulled, two, anew, |text| twice.contains(text));
+                    read = app.process(name, after, pulled, two, anew, |text| self.said_twice.contains(text));
                 }
                 self.counts.reads += read as u64;
             }
@@ -267,13 +259,13 @@ impl Storm {
             }
             ClientEvent::BlobSynced { id, .. } => self.is_at_relay(device, *id),
             ClientEvent::BlobReissued { old, new } => {
-                let named = |push: &&mut Push| {
-                    push.blob == Some(*old) || push.renamed.is_some_and(|(before, _)| before == *old)
-                };
-                for push in self.apps[device].pushes.iter_mut().filter(named) {
-                    let times = push.renamed.filter(|(before, _)| before == old).map_or(0, |(_, times)| times);
-                    push.renamed = Some((*old, times + 1));
-                    push.blob = Some(*new);
+                for push in &mut self.apps[device].pushes {
+                    if push.before == Some(*old) {
+                        self.said_twice.insert(push.text.clone());
+                    } else if push.blob != Some(*old) {
+                        continue;
+                    }
+                    (push.before, push.blob) = (Some(*old), Some(*new));
                 }
             }
             ClientEvent::DeviceJoined { device: joined, .. } => {
@@ -287,6 +279,9 @@ impl Storm {
             }
             ClientEvent::Verdict { verdict, .. } => {
                 self.counts.code(verdict.code());
+                if *verdict == Verdict::RelayReset {
+                    self.apps[device].reset = Some(now);
+                }
                 self.apps[device].verdicts.push(*verdict);
             }
             ClientEvent::Connected { .. } | ClientEvent::Joined { .. } | ClientEvent::Progress { .. } => {}

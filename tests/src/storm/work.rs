@@ -104,7 +104,7 @@ impl Storm {
             blob: None,
             at,
             retried: false,
-            renamed: None,
+            before: None,
         });
         self.send(device, ClientCommand::Push { data, key, detached });
         self.look();
