@@ -30,7 +30,7 @@ const WINDOW: u32 = 1 << 20;
 /// round trip takes three times as long.
 const UNKNOWN_TRIP: Duration = Duration::from_millis(100);
 
-/// Bytes that may be under way before anything is acknowledged: 32 packets, as large services send. With 10 each flight of a handshake
+/// Bytes that may be under way before anything is acknowledged: 32 packets. With 10 each flight of a handshake
 /// is spread over a tenth of a round trip.
 const FIRST_WINDOW: u64 = 32 * 1200;
 

@@ -475,7 +475,7 @@ impl Client {
     }
 
     /// E8: a clock that was set back says nothing about how long ago the log was lost, so that counts as having been just now.
-    pub(super) fn date_reset(&mut self) {
+    pub(super) fn redate_lost_log(&mut self) {
         let now = self.wall();
         if self.ledger.reset_at.is_some_and(|at| at > now) {
             self.ledger.reset_at = Some(now);

@@ -122,7 +122,7 @@ impl Client {
             return;
         }
         self.phase = Phase::Ready;
-        self.date_reset();
+        self.redate_lost_log();
         self.reopening.under_way = true;
         self.remember_opening();
         if self.group.is_some() && reserved > self.ledger.reserved {

@@ -279,7 +279,8 @@ impl Client {
         self.judge_status()
     }
 
-    /// Where every chain ends as this device holds it, or was handed it, and the hash there: what devices that have all there is agree on.
+    /// Where every chain ends as this device holds it, or was handed it, and the hash there: what devices that have all there is
+    /// agree on.
     #[cfg(feature = "model")]
     pub fn chains(&self) -> BTreeMap<StreamId, (u64, Option<crate::ids::RecordHash>)> {
         let streams = self.group.iter().flat_map(|group| &group.streams);
@@ -454,7 +455,7 @@ impl Client {
     /// The first report of a run says where its positions start: none is ever reused, whatever happened to the store.
     fn wall_clock(&mut self, millis: UnixMillis) {
         self.wall = Some((self.now, millis));
-        self.date_reset();
+        self.redate_lost_log();
         if self.first_position == Position(0) {
             // Numbers stay exact in JavaScript, however far ahead the clock is.
             let by_clock = (millis.0 / 1000).saturating_mul(1_000_000);

@@ -111,6 +111,7 @@ impl Client {
         }
         if !self.opening.reissuing {
             self.opening.confirmed = true;
+            // A write marks the ledger as changed, and a changed one is stored.
             if self.ledger.unconfirmed.is_some() {
                 self.ledger.unconfirmed = None;
             }

@@ -9,7 +9,8 @@
 //!   nobody's fault     held, or given up   others say they have it
 //! ```
 //!
-//! Invariant: `last` only grows, but for own records that are taken back; the window holds the hashes of the records that end at `last` without a hole.
+//! Invariant: `last` only grows, but for own records that are taken back; the window holds the hashes of the records that end at `last`
+//! without a hole.
 
 use std::collections::VecDeque;
 
