@@ -1,16 +1,13 @@
 // @vitest-environment node
 
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 import { expect, it } from 'vitest';
 
 import * as source from '../index.js';
 
-const built = existsSync(new URL('../../dist-js/index.cjs', import.meta.url));
-
-// `npm run build` makes it; verify builds before it tests.
-it.skipIf(!built)('the package offers the same to `import` and to `require`, by its name', async () => {
+// `npm test` builds it first.
+it('the package offers the same to `import` and to `require`, by its name', async () => {
   const name = '@0k-sync/tauri-plugin';
   const required = createRequire(import.meta.url)(name) as typeof source;
   const imported = (await import(new URL('../../dist-js/index.js', import.meta.url).href)) as typeof source;
