@@ -216,3 +216,63 @@ fn a_push_that_is_erased_in_the_same_breath_is_not_called_queued() {
         ],
     ));
 }
+
+/// Found by seed 994. A device restored twice, among stalled disks: what it had queued between the two was not told from what was old.
+#[test]
+fn a_device_restored_twice_uses_no_number_twice() {
+    holds(&plan(
+        Shape { members: 2, spares: 2, machines: 2, tight: false, disasters: false, copies: true, lossy: false },
+        &[
+            (6_163, What::Do(Work::Push), 46_309, 744_821_295),
+            (54_438, What::Do(Work::Copy), 34_741, 942_887_620),
+            (56, What::Break(Fault::DiskStalled), 27_441, 353_811_037),
+            (672, What::Do(Work::Calm), 27_441, 303_814_936),
+            (0, What::Break(Fault::RelayDiskStalled), 33_082, 536_999_486),
+            (56, What::Break(Fault::Restored), 12_045, 656_047_740),
+            (0, What::Break(Fault::Narrow), 1_353, 1_070_257_172),
+            (450, What::Do(Work::Copy), 48_661, 687_295_413),
+            (1_140, What::Do(Work::CalmRelay), 45_269, 1_059_261_440),
+            (4_746, What::Do(Work::Start), 22_172, 18_219_859),
+            (20, What::Break(Fault::Restored), 40_061, 804_054_686),
+        ],
+    ));
+}
+
+/// Found by seed 517. An author restarted while a refill was due, and waited another hour for it; so did all who missed what was lost.
+#[test]
+fn a_restart_does_not_put_off_a_refill_that_is_due() {
+    holds(&plan(
+        Shape { members: 3, spares: 1, machines: 1, tight: false, disasters: true, copies: false, lossy: false },
+        &[
+            (1_258, What::Do(Work::CalmRelay), 20_218, 130_228_253),
+            (27_691, What::Do(Work::PushMany), 10_185, 20_038_043),
+            (347, What::Break(Fault::RolledBack), 4_912, 164_957_304),
+            (0, What::Break(Fault::Tear), 15_122, 592_777_994),
+            (1_233, What::Do(Work::Calm), 15_122, 694_683_890),
+            (905, What::Do(Work::Read), 40_186, 701_718_370),
+            (0, What::Break(Fault::Wiped), 19_049, 412_930_705),
+            (4_816, What::Do(Work::Push), 62_514, 924_201_450),
+            (0, What::Do(Work::Wait), 32_836, 29_718_071),
+            (23_944, What::Break(Fault::WrongKey), 12_118, 256_819_477),
+        ],
+    ));
+}
+
+/// Found by seed 1241. As the last, with a kill: the restarted author let the wait of the others pass.
+#[test]
+fn nor_does_a_kill() {
+    holds(&plan(
+        Shape { members: 3, spares: 2, machines: 2, tight: false, disasters: true, copies: false, lossy: false },
+        &[
+            (31, What::Break(Fault::Wiped), 26_343, 604_981_320),
+            (0, What::Break(Fault::Stall), 43_531, 1_051_334_706),
+            (4, What::Break(Fault::Crash), 35_200, 390_071_067),
+            (419, What::Do(Work::Calm), 16_555, 591_485_207),
+            (9_993, What::Break(Fault::Wiped), 6_173, 343_368_929),
+            (1_429, What::Do(Work::Calm), 17_111, 246_549_785),
+            (0, What::Do(Work::Wait), 48_541, 558_277_503),
+            (0, What::Break(Fault::DiskFull), 4_960, 798_635_019),
+            (3_006, What::Do(Work::Push), 44_055, 100_348_263),
+        ],
+    ));
+}
